@@ -1,0 +1,45 @@
+"""The same numbers everywhere: one instruction set, a fixed number of threads, and a generator for every purpose.
+
+Results of a CPU training repeat from run to run, but change with the instruction set that ATen, oneDNN, MKL and numpy
+pick for the processor they find, and with the number of threads that share a sum. `pin_arithmetic` settles the
+first for every x86-64 processor with AVX2; `pin_torch` the second. This module imports torch only when it is asked to.
+"""
+
+import hashlib
+import os
+import sys
+
+INSTRUCTION_SET = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "AVX2",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what torch asks for before it calls cuBLAS deterministic
+}
+
+
+def pin_arithmetic() -> None:
+    """Choose AVX2 kernels in every library. The libraries read this once, so call it before torch is imported."""
+    if "torch" in sys.modules:
+        raise RuntimeError("pin_arithmetic() must run before torch is imported")
+    os.environ.update(INSTRUCTION_SET)
+
+
+def pin_torch(threads: int) -> None:
+    """Fix torch's number of threads (part of the result: it decides the order of sums) and forbid kernels that vary."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def generator(seed: int, *purpose: object):
+    """A torch.Generator (CPU) for one purpose, e.g. `generator(3, "order", epoch)`.
+
+    Its draws depend on the seed and the purpose alone: not on another stage, on what ran before, or on how many numbers
+    were drawn elsewhere.
+    """
+    import torch
+
+    digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))

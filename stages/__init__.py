@@ -1,0 +1,24 @@
+"""Programs, one per DVC stage, run as `python -m stages.NAME`. Every stage passes this door first."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from recognition.determinism import pin_arithmetic
+from recognition.errors import UserError
+
+pin_arithmetic()
+
+# What must outlive a killed stage, whose outs DVC deletes. DVC sets DVC_ROOT to the checkout, in --temp and queue runs too.
+CACHE = Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
+
+
+def run(stage: Callable[[], None]) -> None:
+    """Run a stage's main function; what a user can mend becomes one line on stderr and exit code 1."""
+    try:
+        stage()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped: nothing finished is lost, the same command goes on from here")

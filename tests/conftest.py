@@ -1,0 +1,3 @@
+from recognition.determinism import pin_arithmetic
+
+pin_arithmetic()
