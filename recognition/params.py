@@ -69,7 +69,7 @@ def load(path: Path) -> Params:
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from None
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a misspelt key before its absence
         key = ".".join(map(str, first["loc"])) or "the whole file"
         got = "" if first["type"] == "missing" else f", not {first['input']!r}"
         what = {"missing": "is missing", "extra_forbidden": "is no key of this project"}.get(

@@ -10,7 +10,7 @@ from recognition.errors import UserError
 
 pin_arithmetic()
 
-# What must outlive a killed stage, whose outs DVC deletes. DVC sets DVC_ROOT to the checkout, in --temp and queue runs too.
+# What must outlive a killed stage, whose outs DVC deletes. DVC sets DVC_ROOT, in --temp and queue runs to the checkout.
 CACHE = Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
 
 

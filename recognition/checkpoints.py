@@ -1,0 +1,46 @@
+"""A trained network in a file, with all that is needed to use it: no params.yaml, no data set."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from recognition import files
+from recognition.datasets import Normalisation
+from recognition.errors import UserError
+from recognition.networks import ARCHITECTURES
+from recognition.training import serialised
+
+
+class Checkpoint(NamedTuple):
+    architecture: str  # a key of networks.ARCHITECTURES
+    arguments: dict[str, int | float]  # what the network was built with
+    weights: dict[str, Tensor]
+    classes: list[str]  # their names, in the order of the network's outputs
+    normalisation: Normalisation
+    epoch: int
+
+    def network(self) -> nn.Module:
+        """The network with its weights, ready to read pictures."""
+        network = ARCHITECTURES[self.architecture](**self.arguments)
+        network.load_state_dict(self.weights)
+        return network.to(memory_format=torch.channels_last).eval()
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all, as a plain dict that torch.load(weights_only=True) reads."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()}
+    state = checkpoint._replace(weights=weights, normalisation=tuple(checkpoint.normalisation))._asdict()
+    files.write_bytes(path, serialised(state))
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint. Raises UserError with one line where there is none or it is something else."""
+    try:
+        state = torch.load(path, weights_only=True)
+        return Checkpoint(**state | {"normalisation": Normalisation(*state["normalisation"])})
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such checkpoint; `dvc repro` trains the project's own") from None
+    except Exception as error:
+        raise UserError(f"{path}: not a checkpoint of this project: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,62 @@
+"""Data sets as tensors in memory: one uint8 tensor of pictures, one of labels."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.datasets import MNIST, FashionMNIST
+
+from recognition.errors import UserError
+
+DATASETS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
+CLASSES = {"mnist": [str(digit) for digit in range(10)], "fashion_mnist": FashionMNIST.classes}
+
+
+class Split(NamedTuple):
+    """A set of labelled pictures."""
+
+    pictures: Tensor  # (N, 28, 28) uint8, ink light on black
+    labels: Tensor  # (N,) int64
+
+    def __getitem__(self, index):  # a split of the chosen pictures, not a field
+        return Split(self.pictures[index], self.labels[index])
+
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation of the pixels, on the scale of 0 to 1."""
+
+    mean: float
+    deviation: float
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """(N, 28, 28) uint8 pictures to the (N, 1, 28, 28) float input of a network, mean 0 and deviation 1."""
+        x = pictures.unsqueeze(1).to(torch.float32)
+        return x.sub_(255 * self.mean).mul_(1 / (255 * self.deviation))
+
+
+def load(name: str, root: Path, train: bool) -> Split:
+    """The training or the test pictures of a downloaded data set, read by torchvision's own class."""
+    try:
+        dataset = DATASETS[name](root, train=train)
+    except RuntimeError:
+        raise UserError(
+            f"{root}: the {name} pictures are not there; `dvc repro download@{name}` fetches them"
+        ) from None
+    return Split(dataset.data, dataset.targets)
+
+
+def hold_out(split: Split, n: int, generator: torch.Generator) -> tuple[Split, Split]:
+    """Split off `n` pictures by chance: (the rest, those held out), each in its former order."""
+    held_out = torch.zeros(len(split.labels), dtype=torch.bool)
+    held_out[torch.randperm(len(split.labels), generator=generator)[:n]] = True
+    return split[~held_out], split[held_out]
+
+
+def normalisation(pictures: Tensor) -> Normalisation:
+    """The mean and deviation of all pixels, from exact integer sums."""
+    counts = torch.bincount(pictures.flatten(), minlength=256).to(torch.float64)
+    share = counts / counts.sum()
+    level = torch.arange(256, dtype=torch.float64) / 255
+    mean = (share * level).sum()
+    return Normalisation(mean.item(), ((share * level**2).sum() - mean**2).sqrt().item())

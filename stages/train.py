@@ -1,0 +1,64 @@
+"""Train mnistNet on MNIST."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from recognition import checkpoints, datasets, files, networks, store, training
+from recognition.determinism import generator, pin_torch
+from recognition.params import load
+from stages import CACHE, run
+
+DATA = Path("data/mnist")
+MODELS = Path("models/train")
+REPORTS = Path("reports/train")
+
+
+def main() -> None:
+    params = load(Path("params.yaml")).train
+    pin_torch(params.threads)
+    device = training.device(params.device)
+    split = datasets.load("mnist", DATA, train=True)
+    train, held_out = datasets.hold_out(split, params.held_out, generator(params.seed, "held out"))
+    normalisation = datasets.normalisation(train.pictures)
+
+    arguments = {
+        "classes": len(datasets.CLASSES["mnist"]),
+        "filters": params.filters,
+        "kernel_size": params.kernel_size,
+        "dropout": params.dropout,
+    }
+    network = networks.build("MnistNet", arguments, generator(params.seed, "weights"))
+    recipe = training.Recipe(
+        params.epochs, params.batch_size, params.learning_rate, params.momentum, params.weight_decay, params.seed
+    )
+    kept = CACHE / "train" / store.fingerprint(params, device, *map(store.digest, (t.numpy() for t in split)))
+    with tqdm(
+        total=params.epochs * len(train.labels), unit=" pictures", unit_scale=True, desc=f"train on {device}"
+    ) as bar:
+        history = training.fit(network, train, held_out, normalisation, recipe, device, kept, bar.update)
+
+    last = checkpoints.Checkpoint(
+        "MnistNet", arguments, network.state_dict(), datasets.CLASSES["mnist"], normalisation, params.epochs
+    )
+    best = min(history.epochs, key=lambda epoch: epoch.train_loss)
+    checkpoints.save(MODELS / "checkpoint.pth", last)
+    checkpoints.save(MODELS / "checkpoint_best.pth", last._replace(weights=history.best, epoch=best.epoch))
+    files.write_csv(REPORTS / "epochs.csv", training.Epoch._fields, history.epochs)
+    files.write_csv(REPORTS / "steps.csv", training.Point._fields, history.points)
+    files.write_bytes(REPORTS / "network.txt", f"{network}\n".encode())
+    files.write_json(REPORTS / "metrics.json", {"train": metrics(network, history)})
+
+
+def metrics(network, history: training.History) -> dict[str, float]:
+    final = history.epochs[-1]
+    return {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "train_loss": round(final.train_loss, 6),
+        "held_out_loss": round(final.held_out_loss, 6),
+        "held_out_accuracy": round(final.held_out_accuracy, 6),
+    }
+
+
+if __name__ == "__main__":
+    run(main)
