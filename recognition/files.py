@@ -28,12 +28,17 @@ def write_json(path: Path, value: object) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV with newline line ends; floats get six decimals, so that a last bit of rounding does not show."""
+    """Write a table as `csv_text` formats it."""
+    write_bytes(path, csv_text(header, rows).encode())
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV with newline line ends; floats get six decimals, so that a last bit of rounding does not show."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
-    write_bytes(path, text.getvalue().encode())
+    return text.getvalue()
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -15,8 +15,8 @@ IMAGE_SIZE = 28  # pixels, height and width of every picture
 class MnistNet(nn.Sequential):
     """Two convolutions and two linear layers; (N, 1, 28, 28) pictures to (N, classes) log-probabilities.
 
-    The report's mnistNet is MnistNet(): 54,840 parameters. `filters` is the width of the first convolution, `kernel_size`
-    holds for both.
+    The report's mnistNet is MnistNet(): 54,840 parameters. `filters` is the width of the first convolution,
+    `kernel_size` holds for both.
     """
 
     def __init__(self, classes: int = 10, filters: int = 10, kernel_size: int = 5, dropout: float = 0.5) -> None:

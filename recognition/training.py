@@ -75,8 +75,8 @@ def fit(
 ) -> History:
     """Train `network` in place, and score it on the held-out pictures after every epoch.
 
-    The state after each epoch is kept in the file `kept`; a killed training called again goes on from there and ends with the
-    same bytes. `seen` is called with the number of pictures seen since its last call.
+    The state after each epoch is kept in the file `kept`; a killed training called again goes on from there and ends
+    with the same bytes. `seen` is called with the number of pictures seen since its last call.
     """
     network.to(device)
     train, held_out = (Split(split.pictures.to(device), split.labels.to(device)) for split in (train, held_out))
@@ -92,7 +92,7 @@ def fit(
     seen(epochs[-1].examples if epochs else 0)
     for epoch in range(len(epochs) + 1, recipe.epochs + 1):
         curve = train_epoch(network, optimizer, train, normalisation, recipe, epoch, seen)
-        losses, correct = score(network, held_out, normalisation)
+        losses, correct = score(log_probabilities(network, held_out.pictures, normalisation), held_out.labels)
         mean_loss = sum(loss * n for n, loss in curve) / len(train.labels)
         if not math.isfinite(mean_loss):
             raise UserError(
@@ -117,7 +117,10 @@ def train_epoch(
     epoch: int,
     seen: Callable[[int], None],
 ) -> list[tuple[int, float]]:
-    """One pass over the training pictures, counted from 1. Returns (pictures, mean loss) of every STEPS_PER_POINT steps."""
+    """One pass over the training pictures, `epoch` counted from 1.
+
+    Returns (pictures, mean loss) of every STEPS_PER_POINT steps.
+    """
     n, device = len(train.labels), train.labels.device
     order = torch.randperm(n, generator=generator(recipe.seed, "order", epoch)).to(device)
     draws = generator(recipe.seed, "dropout", epoch, device=device.type)
@@ -154,10 +157,13 @@ def log_probabilities(network: nn.Module, pictures: Tensor, normalisation: Norma
     return torch.cat([network(normalisation(part)) for part in pictures.split(batch)])
 
 
-def score(network: nn.Module, split: Split, normalisation: Normalisation) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood in nats, and 1.0 where the best match is right: both (N,) float64."""
-    found = log_probabilities(network, split.pictures, normalisation).to(torch.float64)
-    return F.nll_loss(found, split.labels, reduction="none"), (found.argmax(1) == split.labels).to(torch.float64)
+def score(found: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood in nats, and 1.0 where the best match is right, of (N, classes) log-probabilities.
+
+    Both (N,) float64.
+    """
+    losses = F.nll_loss(found.to(torch.float64), labels, reduction="none")
+    return losses, (found.argmax(1) == labels).to(torch.float64)
 
 
 def keep(path, network, optimizer, epochs, points, best) -> None:

@@ -1,0 +1,49 @@
+"""The command line: `python -m recognition predict PATH...`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from recognition.determinism import pin_arithmetic
+from recognition.errors import UserError
+
+MODEL = Path(__file__).parent.parent / "models" / "train" / "checkpoint.pth"
+
+
+def predict(paths: list[Path], model: Path, table: Path | None) -> int:
+    """Print a row for every picture and a line for every one that cannot be read; returns the exit code."""
+    from tqdm import tqdm
+
+    from recognition import checkpoints, files, handwriting, reading
+
+    checkpoint = checkpoints.load(model)
+    pictures = handwriting.find_pictures(paths)
+    readings, failures = reading.read(checkpoint, tqdm(pictures, unit=" pictures", leave=False, disable=None))
+    header, rows = reading.columns(checkpoint.classes), [r.row() for r in readings]
+    sys.stdout.write(files.csv_text(header, rows))
+    if table:
+        files.write_csv(table, header, rows)
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def main() -> int | str:
+    parser = argparse.ArgumentParser(prog="python -m recognition")
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("predict", help="say what a trained network reads in pictures")
+    command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures")
+    command.add_argument("--model", type=Path, default=MODEL, help="a checkpoint; default: the digit network")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to this file too")
+    arguments = parser.parse_args()
+    try:
+        return predict(arguments.paths, arguments.model, arguments.csv)
+    except UserError as error:
+        return f"error: {error}"
+    except KeyboardInterrupt:
+        return "stopped"
+
+
+if __name__ == "__main__":
+    pin_arithmetic()
+    sys.exit(main())

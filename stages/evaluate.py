@@ -1,0 +1,48 @@
+"""Score mnistNet on the test set, which nothing else has seen."""
+
+from pathlib import Path
+
+from recognition import checkpoints, datasets, files, scores, training
+from recognition.determinism import pin_torch
+from stages import run
+
+DATA = Path("data/mnist")
+MODEL = Path("models/train/checkpoint.pth")
+REPORTS = Path("reports/evaluate")
+FIRST = 10  # test digits whose log-probabilities are written out, as in the original report
+
+
+def main() -> None:
+    pin_torch(threads=1)
+    checkpoint = checkpoints.load(MODEL)
+    classes = checkpoint.classes
+    test = datasets.load("mnist", DATA, train=False)
+    found = training.log_probabilities(checkpoint.network(), test.pictures, checkpoint.normalisation)
+    losses, correct = training.score(found, test.labels)
+    predictions = found.argmax(1)
+    counts = scores.confusion(test.labels.numpy(), predictions.numpy(), len(classes))
+
+    n, *shares = scores.accuracy(int(correct.sum()), len(test.labels)).items()
+    metrics = dict([n, *((f"test_{name}", value) for name, value in shares)])
+    metrics["test_loss"] = round(losses.mean().item(), 6)
+    files.write_json(REPORTS / "metrics.json", {"mnist": metrics})
+    files.write_csv(
+        REPORTS / "confusion.csv",
+        ["label", *classes],
+        [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)],
+    )
+    per_class = [scores.accuracy(int(row[k]), int(row.sum())) for k, row in enumerate(counts)]
+    files.write_csv(
+        REPORTS / "classes.csv",
+        ["label", *per_class[0]],
+        [[name, *score.values()] for name, score in zip(classes, per_class, strict=True)],
+    )
+    files.write_csv(
+        REPORTS / "first_digits.csv",
+        ["picture", "label", "prediction", *(f"log_p_{name}" for name in classes)],
+        [[i, classes[test.labels[i]], classes[predictions[i]], *found[i].tolist()] for i in range(FIRST)],
+    )
+
+
+if __name__ == "__main__":
+    run(main)
