@@ -30,9 +30,8 @@ class Normalisation(NamedTuple):
     deviation: float
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """(N, 28, 28) uint8 pictures to the (N, 1, 28, 28) float input of a network, mean 0 and deviation 1."""
-        x = pictures.unsqueeze(1).to(torch.float32)
-        return x.sub_(255 * self.mean).mul_(1 / (255 * self.deviation))
+        """(N, 1, H, W) pictures, 0 to 255, to the input of a network, mean 0 and deviation 1."""
+        return (pictures - 255 * self.mean).mul_(1 / (255 * self.deviation))
 
 
 def load(name: str, root: Path, train: bool) -> Split:

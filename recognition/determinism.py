@@ -1,4 +1,4 @@
-"""The same numbers everywhere: one instruction set, a fixed number of threads, and a generator for every purpose.
+"""The same numbers everywhere: one instruction set, one thread an operation, and a generator for every purpose.
 
 Results of a CPU training repeat from run to run, but change with the instruction set that ATen, oneDNN, MKL and numpy
 pick for the processor they find, and with the number of threads that share a sum. `pin_arithmetic` settles the
@@ -24,11 +24,14 @@ def pin_arithmetic() -> None:
     os.environ.update(INSTRUCTION_SET)
 
 
-def pin_torch(threads: int) -> None:
-    """Fix torch's number of threads (part of the result: it decides the order of sums) and forbid kernels that vary."""
+def pin_torch() -> None:
+    """One thread an operation, so that no sum depends on the number of cores, and no kernel that varies.
+
+    What is done side by side is divided by our own code, in pieces of fixed size.
+    """
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
     torch.backends.cudnn.benchmark = False

@@ -5,11 +5,11 @@ from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Inverted dropout (Srivastava et al., 2014): in training, values are zeroed with probability `p`, the others scaled up.
+    """Inverted dropout (Srivastava et al., 2014): in training, zeroes values with probability `p`.
 
     torch.nn.Dropout draws one random number per value, 20 % of a narrow network's step on a CPU. Here one 64-bit draw
-    decides eight values, eight bits each, so the keep probability is a multiple of 1/256: exact for 0.5, else the nearest.
-    The draws come from `generator` (on the input's device), which a training sets; without one, from torch's global one.
+    decides eight values, eight bits each, so the keep probability is a multiple of 1/256: exact for 0.5, else the
+    nearest. The draws come from `generator` (on the input's device), which a training sets; else from the global one.
     """
 
     def __init__(self, p: float = 0.5) -> None:

@@ -26,7 +26,7 @@ class Download(Section):
 class Train(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     device: Literal["auto", "cpu", "cuda"]
-    threads: Annotated[int, Field(ge=1, le=256)]
+    shards: Annotated[int, Field(ge=1, le=256)]
     filters: Annotated[int, Field(ge=1, le=1024)]
     kernel_size: Annotated[int, Field(ge=1, le=27)]
     held_out: Annotated[int, Field(ge=100, le=30000)]
@@ -36,6 +36,9 @@ class Train(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0, lt=1)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    shift: Annotated[float, Field(ge=0, le=28)]
 
 
 class Params(Section):

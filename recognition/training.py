@@ -3,6 +3,8 @@
 import io
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recognition import files
+from recognition.augmentation import Affine
 from recognition.datasets import Normalisation, Split
 from recognition.determinism import generator
 from recognition.dropout import Dropout
@@ -28,7 +31,9 @@ class Recipe:
     learning_rate: float  # the peak of the schedule
     momentum: float
     weight_decay: float
+    affine: Affine
     seed: int
+    shards: int  # pieces of a batch that are computed side by side
 
 
 class Epoch(NamedTuple):
@@ -63,6 +68,52 @@ def one_cycle(progress: float, peak: float) -> float:
     return low + (high - low) * (1 - math.cos(math.pi * phase)) / 2
 
 
+class Shards:
+    """The gradient of a batch, in `n` pieces side by side, each on one thread.
+
+    Threads inside an operation meet at its end, some 60 times a step: two of them gain 1.5 times on an idle machine,
+    and on a busy one they wait for each other, spinning, and run at a tenth. Pieces of a batch meet once a step.
+    The pieces are added in their order, so the result depends on n but never on the number of cores.
+    """
+
+    def __init__(self, network: nn.Module, n: int) -> None:
+        self.parameters = list(network.parameters())
+        self.replicas = [network, *(replica(network) for _ in range(n - 1))]
+        self.pool = ThreadPoolExecutor(n)
+
+    def dropout(self, seed: int, epoch: int) -> None:
+        """Give every piece its own draws for an epoch."""
+        for number, network in enumerate(self.replicas):
+            draws = generator(seed, "dropout", epoch, number, device=self.parameters[0].device.type)
+            for layer in network.modules():
+                if isinstance(layer, Dropout):
+                    layer.generator = draws
+
+    def backward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Set the parameters' gradients to those of the batch's mean loss; returns that loss."""
+
+        def piece(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+            loss = F.nll_loss(network(x), labels, reduction="sum") / n
+            return loss.detach(), torch.autograd.grad(loss, list(network.parameters()))
+
+        n, size = len(labels), -(-len(labels) // len(self.replicas))
+        (loss, total), *others = self.pool.map(piece, self.replicas, x.split(size), labels.split(size))
+        for other, gradients in others:
+            loss += other
+            torch._foreach_add_(total, gradients)
+        for parameter, gradient in zip(self.parameters, total, strict=True):
+            parameter.grad = gradient
+        return loss
+
+
+def replica(network: nn.Module) -> nn.Module:
+    """The same network, its weights shared, with gradients and dropout draws of its own."""
+    copy = deepcopy(network)
+    for own, shared in zip(copy.parameters(), network.parameters(), strict=True):
+        own.data = shared.data
+    return copy
+
+
 def fit(
     network: nn.Module,
     train: Split,
@@ -71,7 +122,7 @@ def fit(
     recipe: Recipe,
     device: str,
     kept: Path,
-    seen: Callable[[int], None],
+    seen: Callable[[int], object],
 ) -> History:
     """Train `network` in place, and score it on the held-out pictures after every epoch.
 
@@ -90,8 +141,9 @@ def fit(
     )
     epochs, points, best = resume(kept, network, optimizer)
     seen(epochs[-1].examples if epochs else 0)
+    shards = Shards(network, recipe.shards)
     for epoch in range(len(epochs) + 1, recipe.epochs + 1):
-        curve = train_epoch(network, optimizer, train, normalisation, recipe, epoch, seen)
+        curve = train_epoch(network, shards, optimizer, train, normalisation, recipe, epoch, seen)
         losses, correct = score(log_probabilities(network, held_out.pictures, normalisation), held_out.labels)
         mean_loss = sum(loss * n for n, loss in curve) / len(train.labels)
         if not math.isfinite(mean_loss):
@@ -110,12 +162,13 @@ def fit(
 
 def train_epoch(
     network: nn.Module,
+    shards: Shards,
     optimizer: torch.optim.Optimizer,
     train: Split,
     normalisation: Normalisation,
     recipe: Recipe,
     epoch: int,
-    seen: Callable[[int], None],
+    seen: Callable[[int], object],
 ) -> list[tuple[int, float]]:
     """One pass over the training pictures, `epoch` counted from 1.
 
@@ -123,38 +176,34 @@ def train_epoch(
     """
     n, device = len(train.labels), train.labels.device
     order = torch.randperm(n, generator=generator(recipe.seed, "order", epoch)).to(device)
-    draws = generator(recipe.seed, "dropout", epoch, device=device.type)
-    for layer in network.modules():
-        if isinstance(layer, Dropout):
-            layer.generator = draws
+    affine = recipe.affine.draw(n, generator(recipe.seed, "affine", epoch)).to(device)
+    shards.dropout(recipe.seed, epoch)
     network.train()
     batches = order.split(recipe.batch_size)
     sums, counts = [], []
-    for step, batch in enumerate(batches):
+    for step, (batch, matrices) in enumerate(zip(batches, affine.split(recipe.batch_size), strict=True)):
         rate = one_cycle((epoch - 1 + step / len(batches)) / recipe.epochs, recipe.learning_rate)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        optimizer.zero_grad()
-        loss = F.nll_loss(network(normalisation(train.pictures[batch])), train.labels[batch])
-        loss.backward()
+        ink = train.pictures[batch].unsqueeze(1).to(torch.float32)
+        loss = shards.backward(normalisation(recipe.affine.apply(ink, matrices)), train.labels[batch])
         optimizer.step()
         if step % STEPS_PER_POINT == 0:
             seen(sum(counts[-1:]))
             sums.append(torch.zeros((), device=device))
             counts.append(0)
-        sums[-1] += loss.detach() * len(batch)
+        sums[-1] += loss * len(batch)
         counts[-1] += len(batch)
     seen(counts[-1])
-    return [
-        (n, loss) for n, loss in zip(counts, (torch.stack(sums).cpu() / torch.tensor(counts)).tolist(), strict=True)
-    ]
+    means = torch.stack(sums).cpu() / torch.tensor(counts)
+    return list(zip(counts, means.tolist(), strict=True))
 
 
 @torch.no_grad()
-def log_probabilities(network: nn.Module, pictures: Tensor, normalisation: Normalisation, batch: int = 1000) -> Tensor:
+def log_probabilities(network: nn.Module, pictures: Tensor, normalisation: Normalisation, batch: int = 250) -> Tensor:
     """(N, 28, 28) uint8 pictures to (N, classes) log-probabilities, dropout off; on the device of the pictures."""
     network.eval()
-    return torch.cat([network(normalisation(part)) for part in pictures.split(batch)])
+    return torch.cat([network(normalisation(part.unsqueeze(1))) for part in pictures.split(batch)])
 
 
 def score(found: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

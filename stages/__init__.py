@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tqdm import tqdm
+
 from recognition.determinism import pin_arithmetic
 from recognition.errors import UserError
 
@@ -22,3 +24,10 @@ def run(stage: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped: nothing finished is lost, the same command goes on from here")
+
+
+def progress(unit: str, total: int | None = None, description: str = "") -> tqdm:
+    """A bar with the time left, on stderr; outside a terminal, a line now and then."""
+    return tqdm(
+        desc=description, total=total, unit=unit, unit_scale=True, mininterval=0.2 if sys.stderr.isatty() else 10
+    )

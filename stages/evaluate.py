@@ -13,7 +13,7 @@ FIRST = 10  # test digits whose log-probabilities are written out, as in the ori
 
 
 def main() -> None:
-    pin_torch(threads=1)
+    pin_torch()
     checkpoint = checkpoints.load(MODEL)
     classes = checkpoint.classes
     test = datasets.load("mnist", DATA, train=False)

@@ -13,7 +13,7 @@ REPORTS = Path("reports/recognise")
 
 
 def main() -> None:
-    pin_torch(threads=1)
+    pin_torch()
     checkpoint = checkpoints.load(MODEL)
     pictures = handwriting.find_pictures([PICTURES]) if PICTURES.exists() else []
     readings, failures = reading.read(checkpoint, pictures)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from recognition import checkpoints, datasets, files, networks, store, training
+from recognition.augmentation import Affine
 from recognition.determinism import generator, pin_torch
 from recognition.params import load
-from stages import CACHE, run
+from stages import CACHE, progress, run
 
 DATA = Path("data/mnist")
 MODELS = Path("models/train")
@@ -16,7 +15,7 @@ REPORTS = Path("reports/train")
 
 def main() -> None:
     params = load(Path("params.yaml")).train
-    pin_torch(params.threads)
+    pin_torch()
     device = training.device(params.device)
     split = datasets.load("mnist", DATA, train=True)
     train, held_out = datasets.hold_out(split, params.held_out, generator(params.seed, "held out"))
@@ -30,12 +29,17 @@ def main() -> None:
     }
     network = networks.build("MnistNet", arguments, generator(params.seed, "weights"))
     recipe = training.Recipe(
-        params.epochs, params.batch_size, params.learning_rate, params.momentum, params.weight_decay, params.seed
+        epochs=params.epochs,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        momentum=params.momentum,
+        weight_decay=params.weight_decay,
+        affine=Affine(params.rotation, params.scale, params.shift),
+        seed=params.seed,
+        shards=params.shards,
     )
     kept = CACHE / "train" / store.fingerprint(params, device, *map(store.digest, (t.numpy() for t in split)))
-    with tqdm(
-        total=params.epochs * len(train.labels), unit=" pictures", unit_scale=True, desc=f"train on {device}"
-    ) as bar:
+    with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
         history = training.fit(network, train, held_out, normalisation, recipe, device, kept, bar.update)
 
     last = checkpoints.Checkpoint(

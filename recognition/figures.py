@@ -1,0 +1,484 @@
+"""The study's figures: each a function from plain arrays and rows to a matplotlib Figure, and `save`.
+
+Never imports torch. Every figure is laid out in inches for a text column of `WIDTH`, its pictures in whole numbers of
+dots at `DPI`. Grey carries the meaning and colour only repeats it. Data set pictures are (H, W) arrays of any range in
+which low is paper and high is ink, and are shown that way.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from PIL import Image
+
+from recognition.files import write_bytes
+from recognition.filters import Description
+
+WIDTH = 6.5  # inches
+DPI = 200
+RUNS_ONLY = 3  # zlib's Z_RLE
+SMALL, NORMAL = 6.5, 7.5  # points
+INK, PALE, ACCENT = "0.1", "0.55", "#8c2d04"  # the accent is as dark as ink in grey
+
+STYLE = {
+    "font.family": "DejaVu Sans",  # matplotlib brings it along
+    "font.size": NORMAL,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.minor.width": 0.3,
+    "ytick.minor.width": 0.3,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+}
+# A fresh context at every call: matplotlib's own defaults plus STYLE, whatever the user's matplotlibrc; undone after.
+_styled = matplotlib.style.context(STYLE, after_reset=True)
+
+# Signed values: lightness rises all the way, so that grey keeps the sign; zero is the middle grey.
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#0b1d4f", "#4a6590", "#9a9a9a", "#dcb58a", "#fff3dc"], N=101)
+
+
+class Layer(NamedTuple):
+    """One step of a network, in order; the first is the input. `shape` is its output's, without the batch."""
+
+    name: str  # "conv1"
+    kind: str  # "convolution 5×5", "max pool 2×2", "ReLU", "dropout 0.5", "linear", "log-softmax"
+    shape: tuple[int, ...]  # (10, 28, 28) or (50,)
+    parameters: int
+
+
+@_styled
+def save(figure: Figure, path: Path) -> None:
+    """Write `figure` as a PNG: the same bytes wherever the same libraries run, with no date or version inside.
+
+    Fifty-two levels a channel are plenty for print. The compressor is told to look for runs only: which longer matches
+    one finds is up to its hash function, and so may be to the processor's instruction set.
+    """
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture = picture.point([5 * round(level / 5) for level in range(256)] * 3)
+    picture = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    content = io.BytesIO()
+    picture.save(content, "PNG", dpi=(DPI, DPI), compress_type=RUNS_ONLY)
+    write_bytes(path, content.getvalue())
+
+
+@_styled
+def first_digits(images: np.ndarray, labels: Sequence[object]) -> Figure:
+    """Fig. 1: the first pictures of a test set, `images` (n, H, W), in rows of six, each above its label."""
+    columns, cell = 6, 0.98  # 28 pixels of 7
+    rows = max(1, math.ceil(len(images) / columns))
+    pitch = (WIDTH - cell) / (columns - 1)
+    figure = _page(rows * 1.24)
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        left, top = i % columns * pitch, i // columns * 1.24
+        _picture(figure, (left, top, cell, cell), image)
+        _write(figure, left + cell / 2, top + cell + 0.05, label, ha="center", va="top", size=NORMAL + 1)
+    return figure
+
+
+@_styled
+def predictions(images: np.ndarray, predicted: Sequence, true: Sequence, probability: Sequence[float]) -> Figure:
+    """Fig. 6: `images` (n, H, W) in rows of three, each with its reading, the reading's probability (0 to 1) and, where
+    the reading is wrong, a heavy frame and the truth. `predicted` and `true` are compared, so of one type."""
+    columns, cell, pitch = 3, 1.12, (2.2, 1.32)  # 28 pixels of 8
+    rows = max(1, math.ceil(len(images) / columns))
+    figure = _page(rows * pitch[1] - 0.2)
+    for i, (image, reading, truth, p) in enumerate(zip(images, predicted, true, probability, strict=True)):
+        left, top = i % columns * pitch[0], i // columns * pitch[1]
+        wrong = reading != truth
+        _picture(figure, (left, top, cell, cell), image, heavy=wrong)
+        _write(figure, left + cell + 0.08, top, f"✗ {reading}" if wrong else reading, va="top", size=11)
+        below = f"{_percent(p)}\nis {truth}" if wrong else _percent(p)
+        _write(figure, left + cell + 0.08, top + 0.24, below, va="top", linespacing=1.5)
+    return figure
+
+
+MOST_SHOWN = 50
+
+
+@_styled
+def handwriting(
+    photos: Sequence[np.ndarray],
+    prepared: Sequence[np.ndarray],
+    labels: Sequence[str],
+    predicted: Sequence[str],
+    probability: Sequence[float],
+    none: str,
+) -> Figure:
+    """Fig. 8: the user's pictures in rows of ten: the photograph (uint8, any size, shown as it is), what the network
+    sees of it (28, 28), its reading with the probability (0 to 1), and the truth beneath a wrong one, which is framed.
+
+    Of more than `MOST_SHOWN`, the wrong ones come first and the rest is left out; the first line says so. Without any
+    picture the page is the sentence `none`.
+    """
+    wrong = [reading != label for reading, label in zip(predicted, labels, strict=True)]
+    n, right = len(wrong), len(wrong) - sum(wrong)
+    order = sorted(range(n), key=lambda i: not wrong[i])[:MOST_SHOWN] if n > MOST_SHOWN else range(n)
+    if n == 0:
+        figure = _page(0.5)
+        _write(figure, WIDTH / 2, 0.25, none, ha="center", va="center", wrap=True)
+        return figure
+
+    caption = f"{right} of {n} read correctly"
+    if n > MOST_SHOWN:
+        caption += f"; {MOST_SHOWN} shown" + (", wrong ones first" if right < n else "")
+    columns, cell, top = 10, 0.56, 0.22  # 28 pixels of 4
+    pitch, height = (WIDTH - cell) / (columns - 1), 1.7
+    figure = _page(top + math.ceil(len(order) / columns) * height - 0.12)
+    _write(figure, 0, 0, caption, va="top")
+    for place, i in enumerate(order):
+        left, upper = place % columns * pitch, top + place // columns * height
+        _photograph(figure, (left, upper, cell, cell), photos[i])
+        _picture(figure, (left, upper + cell + 0.06, cell, cell), prepared[i], heavy=wrong[i])
+        lines = [f"✗ {predicted[i]}" if wrong[i] else predicted[i], _percent(probability[i])]
+        lines += [f"is {labels[i]}"] if wrong[i] else []
+        _write(figure, left + cell / 2, upper + 2 * cell + 0.11, "\n".join(lines), ha="center", va="top", size=SMALL)
+    return figure
+
+
+@_styled
+def training_curve(steps: tuple[np.ndarray, np.ndarray], epochs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Figure:
+    """Fig. 5: loss (nats) and, below, held-out error rate against the number of training examples seen.
+
+    `steps` are the arrays (examples, training loss), `epochs` the arrays (examples, held-out loss, held-out error rate
+    from 0 to 1).
+    """
+    seen, training_loss = (np.asarray(values, dtype=float) for values in steps)
+    seen_held, held_loss, held_error = (np.asarray(values, dtype=float) for values in epochs)
+    figure = _page(3.7)
+    upper = _axes(figure, (0.55, 0.1, 4.95, 2.05))
+    lower = _axes(figure, (0.55, 2.35, 4.95, 0.9), sharex=upper)
+    held = {"color": ACCENT, "linewidth": 1.0, "marker": "o", "markersize": 3, "clip_on": False}
+    upper.plot(seen, training_loss, color=PALE, linewidth=0.8)
+    upper.plot(seen_held, held_loss, **held)
+    upper.set_ylabel("loss (nats)")
+    _scale_by_ratio(upper)
+    upper.tick_params(labelbottom=False)
+    lower.plot(seen_held, 100 * held_error, **held)
+    lower.set(xlabel="training examples seen", ylabel="error rate (%)", xlim=(0, max([1, *seen, *seen_held])))
+    if np.all(held_error > 0):
+        _scale_by_ratio(lower)
+    else:
+        lower.set_ylim(bottom=0)
+    lower.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    lower.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    figure.align_ylabels()
+
+    ends = [float(np.median(training_loss[-max(1, len(training_loss) // 10) :])), held_loss[-1]]
+    _label_ends(upper, ends, ["training", f"held out {held_loss[-1]:.3f}"], ["0.35", ACCENT])
+    _label_ends(lower, [100 * held_error[-1]], [f"held out {100 * held_error[-1]:.2f} %"], [ACCENT])
+    return figure
+
+
+@_styled
+def network_drawing(layers: Sequence[Layer]) -> Figure:
+    """Fig. 2: the network as its feature maps (stacks of sheets: side in scale, depth as the root of their number) and
+    vectors (bars), with an arrow for each operation between them. Operations that have no weights and keep the number
+    of values stand under the arrow into what they keep."""
+    steps: list[tuple[Layer, list[Layer]]] = []  # a layer that makes values, and those that keep their number
+    for layer in layers:
+        if steps and layer.parameters == 0 and math.prod(layer.shape) == math.prod(steps[-1][0].shape):
+            steps[-1][1].append(layer)
+        else:
+            steps.append((layer, []))
+
+    arrows = [_arrow_label(layer, kept) for layer, kept in steps[1:]]
+    gaps = [0, *(0.2 + 0.045 * max(map(len, above + below)) for above, below in arrows)]  # inches
+    scale = _drawing_scale([step.shape for step, _ in steps], WIDTH - 0.3 - sum(gaps))
+    sizes = [scale * np.array(_block_size(step.shape)) for step, _ in steps]
+    height = max(0.85, *(size[1] for size in sizes)) + 0.16  # room for the arrows' labels, and for the shapes below
+    figure = _page(height)
+    paper = _axes(figure, (0, 0, WIDTH, height), xlim=(0, WIDTH), ylim=(height, 0))
+    paper.set_axis_off()
+    axis = (height - 0.16) / 2  # all are centred on it
+    left = (WIDTH - sum(size[0] for size in sizes) - sum(gaps)) / 2
+    for i, ((layer, _), (width, _), gap) in enumerate(zip(steps, sizes, gaps, strict=True)):
+        if i > 0:
+            _arrow(paper, left, left + gap, axis, *arrows[i - 1])
+        left += gap
+        _block(paper, layer.shape, left, axis, scale)
+        paper.text(left + width / 2, height, "×".join(map(str, layer.shape)), ha="center", va="bottom", size=SMALL)
+        left += width
+    return figure
+
+
+@_styled
+def layer_sizes(layers: Sequence[Layer]) -> Figure:
+    """Fig. 4: a row for each layer: a bar for the number of values that it puts out, with shape and parameters."""
+    pitch, top = 0.19, 0.2
+    figure = _page(top + pitch * (len(layers) + 1))
+    columns = {"layer": 0.0, "shape": 2.75, "values": 3.3, "parameters": WIDTH}  # the bars stand after "values"
+    for title, x in columns.items():
+        _write(figure, x, 0, title, ha="left" if x == 0 else "right", va="top", size=SMALL, color="0.35")
+    bars = _axes(figure, (3.42, top, 2.2, pitch * len(layers)), ylim=(len(layers) - 0.5, -0.5))
+    bars.set_axis_off()
+    values = [math.prod(layer.shape) for layer in layers]
+    bars.barh(range(len(layers)), values, height=0.62, color=PALE)
+    bars.set_xlim(0, max(values))
+    bars.axvline(0, color=INK, linewidth=0.5)
+    for i, (layer, count) in enumerate(zip(layers, values, strict=True)):
+        y = top + (i + 0.5) * pitch
+        _write(figure, columns["layer"], y, layer.name, va="center")
+        if layer.kind != layer.name:
+            _write(figure, 0.72, y, layer.kind, va="center")
+        _write(figure, columns["shape"], y, "×".join(map(str, layer.shape)), ha="right", va="center")
+        _write(figure, columns["values"], y, f"{count:,}", ha="right", va="center")
+        weights = f"{layer.parameters:,}" if layer.parameters else "–"
+        _write(figure, columns["parameters"], y, weights, ha="right", va="center")
+    y = top + (len(layers) + 0.6) * pitch
+    total = f"{sum(layer.parameters for layer in layers):,} in all"
+    _write(figure, columns["parameters"], y, total, ha="right", va="center")
+    return figure
+
+
+@_styled
+def first_layer_filters(filters: np.ndarray, descriptions: Sequence[Description]) -> Figure:
+    """Fig. 10: `filters` (K, k, k), numbered from 0, on one scale of lightness; below each its kind, the orientation
+    that is drawn over it (a ring for a blob), and its match, 0 to 1."""
+    columns = 5 if len(filters) <= 20 else 9
+    cell, pitch = (0.84, (1.14, 1.34)) if columns == 5 else (0.5, (0.65, 0.86))
+    rows = math.ceil(len(filters) / columns)
+    figure = _page(rows * pitch[1] - 0.12)
+    norm = _signed_norm(filters)
+    for i, (weights, description) in enumerate(zip(filters, descriptions, strict=True)):
+        left, top = i % columns * pitch[0], i // columns * pitch[1]
+        axes = _picture(figure, (left, top, cell, cell), weights, cmap=SIGNED, norm=norm)
+        _draw_contour(axes, len(weights), description)
+        match = max(description.edge, description.line, description.blob)
+        found = description.kind + (f" {round(description.orientation) % 180}°" if _oriented(description) else "")
+        text = f"{i}: {found}\nmatch {match:.2f}"
+        _write(figure, left, top + cell + 0.05, text, va="top", size=SMALL if columns == 5 else 5.5, linespacing=1.3)
+    _colour_bar(figure, (columns * pitch[0] + 0.06, 0.15, 0.1, cell - 0.15), norm, "weight")
+    return figure
+
+
+@_styled
+def filtered_pictures(image: np.ndarray, filters: np.ndarray, responses: np.ndarray) -> Figure:
+    """Fig. 11: one picture (H, W), and beside each of `filters` (K, k, k) its response to it, of `responses` (K, H, W).
+    The filters share one scale, the responses another, both with zero in the middle grey."""
+    columns, cell, small = (4, 0.84, 0.42) if len(filters) <= 20 else (8, 0.42, 0.2)  # 28 pixels of 6 or 3
+    pitch = (1.45, 1.0) if columns == 4 else (0.74, 0.52)
+    rows = math.ceil((len(filters) + 1) / columns)
+    figure = _page(0.12 + rows * pitch[1] - (pitch[1] - cell))
+    weights_norm, norm = _signed_norm(filters), _signed_norm(responses)
+    _picture(figure, (small + 0.06, 0.12, cell, cell), image)
+    _write(figure, small + 0.06, 0.08, "picture", va="bottom", size=SMALL)
+    for i, (weights, response) in enumerate(zip(filters, responses, strict=True)):
+        left, top = (i + 1) % columns * pitch[0], (i + 1) // columns * pitch[1] + 0.12
+        _write(figure, left, top, i, va="top", size=SMALL)
+        _picture(figure, (left, top + cell - small, small, small), weights, cmap=SIGNED, norm=weights_norm)
+        _picture(figure, (left + small + 0.06, top, cell, cell), response, cmap=SIGNED, norm=norm)
+    _colour_bar(figure, (columns * pitch[0] + 0.05, 0.12, 0.1, cell), norm, "response")
+    return figure
+
+
+@_styled
+def confusion(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
+    """The confusion matrix (K, K) of counts: rows are true, columns are read; the right side is each class's accuracy.
+
+    Errors are shaded by the logarithm of their count, so that a single one shows; zeros are left out.
+    """
+    k = len(classes)
+    cell = min(0.42, 4.6 / k)
+    size = NORMAL if cell > 0.3 else 5.5 if cell > 0.18 else 4
+    longest = 0.0105 * size * max(map(len, classes))  # inches
+    left, top = longest + 0.28, 0.18 + (longest if longest > cell else 0.14)
+    figure = _page(top + k * cell + 0.25, width=left + k * cell + 1.1)
+    axes = _axes(figure, (left, top, k * cell, k * cell), xlim=(0, k), ylim=(k, 0))
+    matrix = np.asarray(matrix)
+    errors = np.where(np.eye(k, dtype=bool), 0, matrix)
+    shade = np.log1p(errors) / np.log1p(max(errors.max(), 1))
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        dark = 0 if row == column else 0.05 + 0.6 * shade[row, column]
+        axes.add_patch(Rectangle((column, row), 1, 1, facecolor=str(round(1 - dark, 3)), edgecolor="none"))
+        style = {"weight": "bold" if row == column else "normal", "color": "white" if dark > 0.5 else INK}
+        count = str(matrix[row, column])
+        axes.text(column + 0.5, row + 0.5, count, ha="center", va="center", size=size, **style)
+    for i in range(k):
+        axes.add_patch(Rectangle((i, i), 1, 1, fill=False, edgecolor=INK, linewidth=0.6))
+    axes.set_xticks(np.arange(k) + 0.5, classes, rotation=90 if longest > cell else 0)
+    axes.set_yticks(np.arange(k) + 0.5, classes)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, pad=2, labelsize=size)
+    axes.spines[:].set(visible=True, linewidth=0.3, color=PALE)
+    _write(figure, left + k * cell / 2, 0, "read as", ha="center", va="top")
+    _write(figure, 0, top + k * cell / 2, "true", va="center", rotation=90)
+
+    x, size = left + k * cell + 0.1, max(size, 5.5)
+    _write(figure, x, top - 0.05, "accuracy (%)", va="bottom", size=SMALL)
+    rows = [(i + 0.5) * cell for i in range(k)]
+    correct, total = np.diag(matrix), matrix.sum(axis=1)
+    for y, right, n in zip([*rows, k * cell + 0.14], [*correct, correct.sum()], [*total, total.sum()], strict=True):
+        _write(figure, x + 0.36, top + y, f"{100 * right / n:.1f}" if n else "–", ha="right", va="center", size=size)
+        _write(figure, x + 0.44, top + y, f"of {n:,}", va="center", size=size)
+    _write(figure, left - 0.05, top + k * cell + 0.14, "all", ha="right", va="center", size=size)
+    return figure
+
+
+# What the figures are made of. A place is (left, top, width, height) in inches from the page's top left corner.
+
+Place = tuple[float, float, float, float]
+MARGIN = 0.05  # inches around every page, so that no line is cut at its edge
+
+
+def _page(height: float, width: float = WIDTH) -> Figure:
+    return Figure(figsize=(width + 2 * MARGIN, height + 2 * MARGIN), dpi=DPI, facecolor="white")
+
+
+def _fraction(figure: Figure, x: float, y: float) -> tuple[float, float]:
+    width, height = figure.get_size_inches()
+    return (x + MARGIN) / width, 1 - (y + MARGIN) / height
+
+
+def _axes(figure: Figure, place: Place, **settings) -> Axes:
+    left, top, width, height = place
+    x, y = _fraction(figure, left, top + height)
+    page_width, page_height = figure.get_size_inches()
+    return figure.add_axes((x, y, width / page_width, height / page_height), **settings)
+
+
+def _write(figure: Figure, x: float, y: float, text: object, **settings) -> None:
+    figure.text(*_fraction(figure, x, y), str(text), **settings)
+
+
+def _picture(figure: Figure, place: Place, image: np.ndarray, heavy: bool = False, **settings) -> Axes:
+    axes = _axes(figure, place, xticks=[], yticks=[])
+    axes.imshow(image, interpolation="nearest", **{"cmap": "gray_r", **settings})
+    axes.spines[:].set(visible=True, color=INK if heavy else PALE, linewidth=1.8 if heavy else 0.4)
+    return axes
+
+
+def _photograph(figure: Figure, place: Place, photo: np.ndarray) -> None:
+    """A grey picture of any size as it is, dark for dark, fitted into `place`, no finer than will be printed."""
+    picture = Image.fromarray(np.asarray(photo, dtype=np.uint8))
+    pixels = round(max(place[2:]) * DPI)
+    picture.thumbnail((pixels, pixels), Image.Resampling.BOX)
+    _picture(figure, place, np.asarray(picture), cmap="gray", vmin=0, vmax=255)
+
+
+def _percent(probability: float) -> str:
+    return ">99.9 %" if 0.9995 <= probability < 1 else f"{100 * probability:.1f} %"
+
+
+def _scale_by_ratio(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _label_ends(axes: Axes, ends: Sequence[float], names: Sequence[str], colors: Sequence[str]) -> None:
+    """Write each curve's name at its right end, moved apart where two ends meet."""
+    height = axes.get_window_extent().height * 72 / DPI  # points
+    places = [axes.transData.transform((0, end))[1] for end in ends]
+    places = [axes.transAxes.inverted().transform((0, place))[1] * height for place in places]
+    order = np.argsort(places)
+    for below, above in pairwise(order):
+        places[above] = max(places[above], places[below] + NORMAL * 1.3)
+    for place, name, color in zip(places, names, colors, strict=True):
+        y = place / height
+        axes.annotate(name, (1, y), (5, 0), "axes fraction", "offset points", va="center", color=color)
+
+
+def _arrow_label(layer: Layer, kept: Sequence[Layer]) -> tuple[list[str], list[str]]:
+    """The lines above an arrow (name if it has weights, operation, its size) and below it."""
+
+    def broken(kind: str) -> list[str]:  # "max pool 2×2" in two lines
+        words, _, size = kind.rpartition(" ")
+        return [words, size] if size[:1].isdigit() else [kind]
+
+    name = [layer.name] if layer.parameters else []
+    return [*name, *broken(layer.kind)], [line for one in kept for line in broken(one.kind)]
+
+
+def _drawing_scale(shapes: Sequence[tuple[int, ...]], room: float) -> float:
+    """Inches per pixel of a feature map: as many as fit, the blocks being `room` wide in all and 1.2 inches high."""
+    sizes = np.array([_block_size(shape) for shape in shapes])
+    return min(room / sizes[:, 0].sum(), 1.2 / sizes[:, 1].max(), 0.03)
+
+
+def _block_size(shape: tuple[int, ...]) -> tuple[float, float]:
+    """Width and height of a layer's output in the drawing, in pixels of a feature map."""
+    if len(shape) == 1:
+        return 4.0, 3.0 * math.sqrt(shape[0])
+    channels, height, width = shape
+    depth = 2.5 * math.sqrt(channels - 1)
+    return width + depth, height + depth
+
+
+def _block(paper: Axes, shape: tuple[int, ...], left: float, middle: float, scale: float) -> None:
+    """Draw one layer's output, on axes in inches that count downwards."""
+    width, height = (scale * side for side in _block_size(shape))
+    if len(shape) == 1:
+        cells = shape[0] if shape[0] <= 30 else 1  # finer ones would run together
+        for top in np.linspace(middle - height / 2, middle + height / 2, cells, endpoint=False):
+            paper.add_patch(
+                Rectangle((left, top), width, height / cells, facecolor="0.9", edgecolor=INK, linewidth=0.4)
+            )
+        return
+    sheet_width, sheet_height = scale * shape[2], scale * shape[1]
+    depth, bottom = width - sheet_width, middle + height / 2
+    for back in np.linspace(depth, 0, min(shape[0], 1 + int(depth / 0.012))):  # the farthest first
+        corner = (left + back, bottom - back - sheet_height)
+        edge = INK if back == 0 else PALE
+        paper.add_patch(Rectangle(corner, sheet_width, sheet_height, facecolor="white", edgecolor=edge, linewidth=0.5))
+
+
+def _arrow(paper: Axes, start: float, end: float, y: float, above: Sequence[str], below: Sequence[str]) -> None:
+    style = {"arrowstyle": "-|>", "mutation_scale": 5, "linewidth": 0.6, "color": INK, "shrinkA": 0, "shrinkB": 0}
+    paper.add_patch(FancyArrowPatch((start + 0.05, y), (end - 0.05, y), **style))
+    text = {"ha": "center", "size": 6, "linespacing": 1.1}
+    paper.text((start + end) / 2, y - 0.05, "\n".join(above), va="bottom", **text)
+    paper.text((start + end) / 2, y + 0.06, "\n".join(below), va="top", **text)
+
+
+def _signed_norm(values: np.ndarray) -> Normalize:
+    largest = float(np.abs(values).max()) or 1.0
+    return Normalize(-largest, largest)
+
+
+def _colour_bar(figure: Figure, place: Place, norm: Normalize, label: str) -> None:
+    bar = figure.colorbar(ScalarMappable(norm, SIGNED), cax=_axes(figure, place), ticks=[norm.vmin, 0, norm.vmax])
+    largest = f"{norm.vmax:.2g}" if norm.vmax < 100 else f"{norm.vmax:.0f}"
+    bar.ax.set_yticklabels([f"−{largest}", "0", largest])
+    bar.ax.tick_params(length=2, pad=2)
+    bar.outline.set_linewidth(0.3)
+    bar.ax.set_title(label, size=SMALL, loc="left", pad=5)
+
+
+def _oriented(description: Description) -> bool:
+    return description.kind in ("edge", "line")
+
+
+def _draw_contour(axes: Axes, k: int, description: Description) -> None:
+    """Over a filter drawn by imshow (rows downwards): a line in its orientation, or a ring for a blob."""
+    middle, radius = (k - 1) / 2, 0.42 * k
+    stroke = {"color": "black", "linewidth": 0.6, "path_effects": [withStroke(linewidth=1.6, foreground="white")]}
+    if _oriented(description):
+        angle = math.radians(description.orientation)
+        x, y = radius * math.cos(angle), radius * math.sin(angle)
+        axes.plot([middle - x, middle + x], [middle + y, middle - y], **stroke)
+    elif description.kind == "blob":
+        axes.add_patch(Circle((middle, middle), 0.6 * radius, fill=False, **stroke))

@@ -1,0 +1,143 @@
+"""dvc.yaml held to the code: DVC does not look at imports, so a test does."""
+
+import ast
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recognition.params import Params
+
+ROOT = Path(__file__).parent.parent
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+SECTIONS = set(Params.model_fields)
+
+
+@cache
+def modules_imported(module: str) -> frozenset[str]:
+    """The project's own files that importing the file `module` reads, itself and packages included."""
+    found = {module}
+    package = Path(module).parent / "__init__.py"
+    if package.name != module and (ROOT / package).exists():
+        found |= {str(package)}
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / module).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    for name in names:
+        for path in (Path(*name.split(".")).with_suffix(".py"), Path(*name.split("."), "__init__.py")):
+            if (ROOT / path).exists():
+                found.add(str(path))
+    return frozenset(found)
+
+
+def transitive(module: str) -> set[str]:
+    found, new = set(), {module}
+    while new:
+        found |= new
+        new = {name for old in new for name in modules_imported(old)} - found
+    return {name for name in found if (ROOT / name).stat().st_size}  # an empty __init__.py changes nothing
+
+
+def stage_file(definition: dict) -> str:
+    return re.fullmatch(r"python -m stages\.(\w+)( \$\{item\.\w+\})?", definition["cmd"])[1]
+
+
+@pytest.mark.parametrize("name", PIPELINE)
+def test_code_dependencies_are_exactly_the_imports(name):
+    listed = [dep for dep in PIPELINE[name]["deps"] if dep.endswith(".py")]
+    assert sorted(listed) == sorted(transitive(f"stages/{name}.py"))
+
+
+@pytest.mark.parametrize("name", PIPELINE)
+def test_one_word_a_stage(name):
+    definition = PIPELINE[name]
+    assert stage_file(definition) == name
+    assert set(definition.get("params", [])) <= {name}
+    outs = [*definition.get("outs", []), *definition.get("metrics", []), *definition.get("plots", [])]
+    for out in (next(iter(out)) if isinstance(out, dict) else out for out in outs):
+        assert out.startswith((f"models/{name}/", f"reports/{name}/", "reports/figures", "data/")), out
+
+
+def test_every_stage_file_is_a_stage_and_every_section_is_used():
+    assert {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"} == set(PIPELINE)
+    assert {section for definition in PIPELINE.values() for section in definition.get("params", [])} == SECTIONS
+
+
+def attributes(module: str) -> set[str]:
+    return {node.attr for node in ast.walk(ast.parse((ROOT / module).read_text())) if isinstance(node, ast.Attribute)}
+
+
+@pytest.mark.parametrize("section", sorted(SECTIONS))
+def test_every_leaf_of_a_section_is_used_by_its_stage(section):
+    leaves = set(Params.model_fields[section].annotation.model_fields)
+    assert leaves <= attributes(f"stages/{section}.py")
+
+
+@pytest.mark.parametrize("name", PIPELINE)
+def test_every_file_a_stage_reads_or_writes_is_declared(name):
+    """Every path constant of a stage lies in one of its deps or outs; render writes what it is told."""
+    definition = PIPELINE[name]
+    outs = [*definition.get("outs", []), *definition.get("metrics", []), *definition.get("plots", [])]
+    declared = [*definition["deps"], *(next(iter(out)) if isinstance(out, dict) else out for out in outs)]
+    for node in ast.walk(ast.parse((ROOT / f"stages/{name}.py").read_text())):
+        match node:
+            case ast.Call(func=ast.Name(id="Path"), args=[ast.Constant(value=str(path))]) if "/" in path:
+                assert any(path.startswith(d) or d.startswith(path) for d in declared), path
+
+
+LAYERS = ["stages", "recognition"]
+
+
+@pytest.mark.parametrize("module", [str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("recognition/*.py"))])
+def test_imports_point_from_stages_to_the_library(module):
+    assert not any(name.startswith("stages/") for name in modules_imported(module))
+
+
+@pytest.mark.parametrize("name", PIPELINE)
+def test_stages_do_not_import_stages(name):
+    assert {found for found in transitive(f"stages/{name}.py") if found.startswith("stages/")} == {
+        "stages/__init__.py",
+        f"stages/{name}.py",
+    }
+
+
+def imported_by(text: str) -> set[str]:
+    """Top-level modules that a program imports, found by running it."""
+    import subprocess
+
+    program = f"{text}\nimport sys; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in out.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("figures", "torch"),
+        ("handwriting", "torch"),
+        ("training", "matplotlib"),
+        ("handwriting", "matplotlib"),
+        ("params", "torch"),
+        ("sources", "torch"),
+    ],
+)
+def test_heavy_library_stays_out(module, absent):
+    assert absent not in imported_by(f"import recognition.{module}")
+
+
+def test_only_download_opens_a_socket():
+    for path in [*ROOT.glob("stages/*.py"), *ROOT.glob("recognition/*.py")]:
+        if path.name not in ("sources.py", "download.py"):
+            assert not {"urllib", "socket", "requests", "http"} & {
+                alias.name.split(".")[0]
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Import)
+                for alias in node.names
+            }
+            assert "recognition/sources.py" not in modules_imported(str(path.relative_to(ROOT)))

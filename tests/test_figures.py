@@ -1,0 +1,222 @@
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.font_manager import findfont
+from matplotlib.text import Text
+from PIL import Image
+
+from recognition import figures
+from recognition.figures import Layer
+from recognition.filters import describe, respond
+
+RNG = np.random.default_rng(0)
+GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
+GREEK += ["nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]
+
+
+def pictures(n: int) -> np.ndarray:
+    return RNG.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+
+
+def network(filters: int, classes: int, third: bool = False) -> list[Layer]:
+    """Records such as a network yields; only their arithmetic matters here."""
+    layers = [
+        Layer("input", "picture", (1, 28, 28), 0),
+        Layer("conv1", "convolution 5×5", (filters, 28, 28), 26 * filters),
+        Layer("pool1", "max pool 2×2", (filters, 14, 14), 0),
+        Layer("relu1", "ReLU", (filters, 14, 14), 0),
+        Layer("conv2", "convolution 5×5", (filters, 14, 14), 5020),  # the shape stays; it is an operation all the same
+        Layer("pool2", "max pool 2×2", (filters, 7, 7), 0),
+    ]
+    if third:
+        layers += [
+            Layer("conv3", "convolution 5×5", (30, 7, 7), 15030),
+            Layer("dropout", "dropout 0.5", (30, 7, 7), 0),
+            Layer("pool3", "max pool 2×2", (30, 3, 3), 0),
+        ]
+    return [
+        *layers,
+        Layer("flatten", "flatten", (np.prod(layers[-1].shape).item(),), 0),
+        Layer("fc1", "linear", (50,), 49050),
+        Layer("relu3", "ReLU", (50,), 0),
+        Layer("fc2", "linear", (classes,), 51 * classes),
+        Layer("log_softmax", "log-softmax", (classes,), 0),
+    ]
+
+
+def curve(steps: int, epochs: int, error: float = 0.02):
+    seen, held = np.linspace(64, 550000, steps), np.linspace(55000, 550000, epochs)
+    return figures.training_curve(
+        (seen, 2.3 * np.exp(-seen / 2e5)), (held, 2.6 * np.exp(-held / 2e5), np.full(epochs, error))
+    )
+
+
+def handwriting(n: int, wrong: int = 0):
+    photos = [RNG.integers(0, 256, (3 + 40 * (i % 4), 900 - 200 * (i % 4)), dtype=np.uint8) for i in range(n)]
+    read = ["omicron" if i >= n - wrong else "epsilon" for i in range(n)]
+    return figures.handwriting(photos, pictures(n), ["epsilon"] * n, read, [0.5] * n, "There are none.")
+
+
+def filters(n: int, k: int):
+    weights = RNG.normal(size=(n, k, k))
+    return figures.first_layer_filters(weights, describe(weights))
+
+
+def filtered(n: int, k: int):
+    weights, image = RNG.normal(size=(n, k, k)), pictures(1)[0]
+    return figures.filtered_pictures(image, weights, respond(image, weights))
+
+
+def confusion(classes):
+    k = len(classes)
+    return figures.confusion(np.diag(np.full(k, 1000)) + RNG.integers(0, 3, (k, k)), classes)
+
+
+FIGURES = {
+    "first digits": lambda: figures.first_digits(pictures(6), range(6)),
+    "one first digit": lambda: figures.first_digits(pictures(1), [7]),
+    "network": lambda: figures.network_drawing(network(10, 10)),
+    "wide network": lambda: figures.network_drawing(network(90, 100)),
+    "long network": lambda: figures.network_drawing(network(20, 1, third=True)),
+    "narrow network": lambda: figures.network_drawing(network(1, 3)),
+    "layers": lambda: figures.layer_sizes(network(10, 10)),
+    "layers of a wide network": lambda: figures.layer_sizes(network(90, 100, third=True)),
+    "training": lambda: curve(300, 10),
+    "short training": lambda: curve(1, 1),
+    "training without error": lambda: curve(50, 3, error=0.0),
+    "predictions": lambda: figures.predictions(pictures(9), range(9), [*range(8), 3], np.linspace(0, 1, 9)),
+    "predictions of letters": lambda: figures.predictions(pictures(2), ["omicron", "pi"], ["epsilon", "pi"], [0.5, 1]),
+    "no handwriting": lambda: handwriting(0),
+    "one picture": lambda: handwriting(1),
+    "ten pictures": lambda: handwriting(10, wrong=3),
+    "many pictures": lambda: handwriting(200, wrong=70),
+    "filters": lambda: filters(10, 5),
+    "one filter": lambda: filters(1, 2),
+    "many filters": lambda: filters(24, 3),
+    "equal filters": lambda: figures.first_layer_filters(np.zeros((5, 5, 5)), describe(np.zeros((5, 5, 5)))),
+    "filtered": lambda: filtered(10, 5),
+    "filtered by many": lambda: filtered(24, 7),
+    "confusion of 1": lambda: confusion(["alpha"]),
+    "confusion of 3": lambda: confusion(["alpha", "beta", "gamma"]),
+    "confusion of 10": lambda: confusion([str(digit) for digit in range(10)]),
+    "confusion of 24": lambda: confusion(GREEK),
+}
+
+
+def drawn_texts(figure):
+    """Each text that is seen, with its box in dots."""
+    figures.FigureCanvasAgg(figure).draw()
+    renderer = figure.canvas.get_renderer()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    hidden = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        for label in (tick.label1, tick.label2)
+        if not axes.axison or tick not in axis._update_ticks()
+    }
+    return [(text, text.get_window_extent(renderer)) for text in texts if text not in hidden]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_text_is_on_the_page_and_none_covers_another(name):
+    figure = FIGURES[name]()
+    texts = drawn_texts(figure)
+    assert texts
+    page = figure.bbox
+    for text, box in texts:
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, text
+    for i, (one, box) in enumerate(texts):
+        for other, other_box in texts[:i]:
+            width = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+            height = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+            assert min(width, height) < 1, (one, other)  # dots
+
+
+@pytest.mark.parametrize("name", ["training", "ten pictures", "filters", "network", "confusion of 3"])
+def test_the_same_figure_is_the_same_bytes(name, tmp_path):
+    figure = FIGURES[name]()
+    with matplotlib.rc_context({"text.hinting": "none", "path.snap": False}):
+        figures.save(figure, tmp_path / "one" / "a.png")
+    figures.save(figure, tmp_path / "b.png")
+    assert (tmp_path / "one" / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_png_is_small_white_paper_and_says_nothing_of_its_making(tmp_path):
+    figures.save(FIGURES["training"](), tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 200_000
+    with Image.open(tmp_path / "a.png") as picture:
+        assert set(picture.info) <= {"dpi"}
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_what_is_drawn_does_not_depend_on_the_callers_settings_and_leaves_them_alone(tmp_path):
+    matrix = np.array([[5, 1], [0, 7]])
+    figures.save(figures.confusion(matrix, ["alpha", "beta"]), tmp_path / "a.png")
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "font.family": "DejaVu Serif"}):
+        before = dict(matplotlib.rcParams)
+        figures.save(figures.confusion(matrix, ["alpha", "beta"]), tmp_path / "b.png")
+        assert dict(matplotlib.rcParams) == before
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_font_is_the_one_that_matplotlib_brings():
+    assert Path(findfont("DejaVu Sans")).is_relative_to(matplotlib.get_data_path())
+
+
+def test_figures_import_neither_torch_nor_pyplot():
+    program = "import sys, recognition.figures; sys.exit({'torch', 'matplotlib.pyplot'} & set(sys.modules) != set())"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_drawing_has_a_block_for_each_shape_that_is_made():
+    texts = [text.get_text() for text, _ in drawn_texts(figures.network_drawing(network(10, 3)))]
+    shapes = [text for text in texts if text[0].isdigit() and "\n" not in text]
+    assert shapes == ["1×28×28", "10×28×28", "10×14×14", "10×14×14", "10×7×7", "50", "3"]
+    assert "conv2\nconvolution\n5×5" in texts
+    assert "linear\nReLU" not in texts and "flatten" in texts
+
+
+def test_of_many_pictures_the_wrong_ones_are_shown_first(monkeypatch):
+    monkeypatch.setattr(figures, "MOST_SHOWN", 12)
+    texts = [text.get_text() for text, _ in drawn_texts(handwriting(200, wrong=7))]
+    assert texts[0] == "193 of 200 read correctly; 12 shown, wrong ones first"
+    assert [text.startswith("✗ omicron") for text in texts[1:]] == [True] * 7 + [False] * 5
+    assert texts[1].endswith("is epsilon")
+
+
+def test_without_pictures_the_page_says_what_to_do():
+    assert [text.get_text() for text, _ in drawn_texts(handwriting(0))] == ["There are none."]
+
+
+def test_a_probability_is_not_rounded_up_to_certainty():
+    assert [figures._percent(p) for p in (0.5, 0.99949, 0.99996, 1)] == ["50.0 %", "99.9 %", ">99.9 %", "100.0 %"]
+
+
+def test_zero_is_the_middle_of_the_signed_scale_and_grey_keeps_its_order():
+    colours = figures.SIGNED(np.linspace(0, 1, 21))[:, :3]
+    grey = colours @ [0.299, 0.587, 0.114]
+    assert all(darker < lighter for darker, lighter in pairwise(grey))
+    assert np.ptp(colours[10]) < 0.01
+
+
+def test_a_contour_is_drawn_and_named_in_its_orientation():
+    slash = np.fliplr(np.eye(5))[None]  # "/"
+    figure = figures.first_layer_filters(slash, describe(slash))
+    [[start, end]] = [line.get_transform().transform(line.get_xydata()) for line in figure.axes[0].lines]
+    assert (end - start)[0] == pytest.approx((end - start)[1])  # to the right and up, on the page
+    assert "0: line 45°" in figure.texts[0].get_text()
+    nearly = [describe(slash)[0]._replace(orientation=179.8)]
+    assert "0: line 0°" in figures.first_layer_filters(slash, nearly).texts[0].get_text()
+
+
+def test_a_class_without_pictures_has_no_accuracy():
+    figure = figures.confusion(np.array([[0, 0], [1, 3]]), ["0", "1"])
+    texts = [text.get_text() for text, _ in drawn_texts(figure)]
+    assert [text for text in texts if "." in text or text == "–"] == ["–", "75.0", "75.0"]
