@@ -26,6 +26,8 @@ class Affine:
 
     def apply(self, ink: Tensor, matrices: Tensor) -> Tensor:
         """(N, 1, H, W) float ink, 0 where there is none, with the n-th picture changed by the n-th matrix."""
+        if not (self.rotation or self.scale or self.shift):
+            return ink
         reach = torch.tensor([1.0, 1.0, 2 * self.shift / ink.shape[-1]], device=ink.device)
         grid = F.affine_grid(matrices * reach, list(ink.shape), align_corners=False)
         return F.grid_sample(ink, grid, align_corners=False)

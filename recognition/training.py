@@ -77,31 +77,38 @@ class Shards:
     """
 
     def __init__(self, network: nn.Module, n: int) -> None:
-        self.parameters = list(network.parameters())
         self.replicas = [network, *(replica(network) for _ in range(n - 1))]
-        self.pool = ThreadPoolExecutor(n)
+        self.parameters = [list(network.parameters()) for network in self.replicas]
+        self.pool = ThreadPoolExecutor(max(1, n - 1))
 
     def dropout(self, seed: int, epoch: int) -> None:
         """Give every piece its own draws for an epoch."""
         for number, network in enumerate(self.replicas):
-            draws = generator(seed, "dropout", epoch, number, device=self.parameters[0].device.type)
+            draws = generator(seed, "dropout", epoch, number, device=self.parameters[0][0].device.type)
             for layer in network.modules():
                 if isinstance(layer, Dropout):
                     layer.generator = draws
 
-    def backward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Set the parameters' gradients to those of the batch's mean loss; returns that loss."""
+    def backward(self, prepare: Callable[[Tensor], Tensor], batch: Tensor, labels: Tensor) -> Tensor:
+        """Set the parameters' gradients to those of the batch's mean loss; returns that loss.
 
-        def piece(network: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-            loss = F.nll_loss(network(x), labels, reduction="sum") / n
-            return loss.detach(), torch.autograd.grad(loss, list(network.parameters()))
+        `batch` are indices, (N,), of which `prepare` makes the network's input, each piece for itself.
+        """
 
-        n, size = len(labels), -(-len(labels) // len(self.replicas))
-        (loss, total), *others = self.pool.map(piece, self.replicas, x.split(size), labels.split(size))
-        for other, gradients in others:
+        def piece(number: int, indices: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+            found = self.replicas[number](prepare(indices))
+            loss = F.nll_loss(found, labels, reduction="sum") / len(batch)
+            return loss.detach(), torch.autograd.grad(loss, self.parameters[number])
+
+        size = -(-len(batch) // len(self.replicas))
+        first, *others = enumerate(zip(batch.split(size), labels.split(size), strict=True))
+        futures = [self.pool.submit(piece, number, *part) for number, part in others]
+        loss, total = piece(first[0], *first[1])
+        for future in futures:
+            other, gradients = future.result()
             loss += other
             torch._foreach_add_(total, gradients)
-        for parameter, gradient in zip(self.parameters, total, strict=True):
+        for parameter, gradient in zip(self.parameters[0], total, strict=True):
             parameter.grad = gradient
         return loss
 
@@ -179,14 +186,18 @@ def train_epoch(
     affine = recipe.affine.draw(n, generator(recipe.seed, "affine", epoch)).to(device)
     shards.dropout(recipe.seed, epoch)
     network.train()
+
+    def prepare(indices: Tensor) -> Tensor:
+        ink = train.pictures[indices].unsqueeze(1).to(torch.float32)
+        return normalisation(recipe.affine.apply(ink, affine[indices]))
+
     batches = order.split(recipe.batch_size)
     sums, counts = [], []
-    for step, (batch, matrices) in enumerate(zip(batches, affine.split(recipe.batch_size), strict=True)):
+    for step, batch in enumerate(batches):
         rate = one_cycle((epoch - 1 + step / len(batches)) / recipe.epochs, recipe.learning_rate)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        ink = train.pictures[batch].unsqueeze(1).to(torch.float32)
-        loss = shards.backward(normalisation(recipe.affine.apply(ink, matrices)), train.labels[batch])
+        loss = shards.backward(prepare, batch, train.labels[batch])
         optimizer.step()
         if step % STEPS_PER_POINT == 0:
             seen(sum(counts[-1:]))
