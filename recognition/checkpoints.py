@@ -1,5 +1,6 @@
 """A trained network in a file, with all that is needed to use it: no params.yaml, no data set."""
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,6 @@ from recognition import files
 from recognition.datasets import Normalisation
 from recognition.errors import UserError
 from recognition.networks import ARCHITECTURES
-from recognition.training import serialised
 
 
 class Checkpoint(NamedTuple):
@@ -44,3 +44,10 @@ def load(path: Path) -> Checkpoint:
         raise UserError(f"{path}: there is no such checkpoint; `dvc repro` trains the project's own") from None
     except Exception as error:
         raise UserError(f"{path}: not a checkpoint of this project: {str(error).splitlines()[0]}") from None
+
+
+def serialised(state: object) -> bytes:
+    """torch.save to memory: saved to a file, the bytes would depend on the file's name."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()

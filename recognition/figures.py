@@ -5,12 +5,14 @@ dots at `DPI`. Grey carries the meaning and colour only repeats it. Data set pic
 which low is paper and high is ink, and are shown that way.
 """
 
+from __future__ import annotations
+
 import io
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import matplotlib.style
 import numpy as np
@@ -26,6 +28,9 @@ from PIL import Image
 
 from recognition.files import write_bytes
 from recognition.filters import Description
+
+if TYPE_CHECKING:
+    from recognition.networks import Layer  # a record; networks imports torch, and figures do not
 
 WIDTH = 6.5  # inches
 DPI = 200
@@ -56,15 +61,6 @@ _styled = matplotlib.style.context(STYLE, after_reset=True)
 
 # Signed values: lightness rises all the way, so that grey keeps the sign; zero is the middle grey.
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#0b1d4f", "#4a6590", "#9a9a9a", "#dcb58a", "#fff3dc"], N=101)
-
-
-class Layer(NamedTuple):
-    """One step of a network, in order; the first is the input. `shape` is its output's, without the batch."""
-
-    name: str  # "conv1"
-    kind: str  # "convolution 5×5", "max pool 2×2", "ReLU", "dropout 0.5", "linear", "log-softmax"
-    shape: tuple[int, ...]  # (10, 28, 28) or (50,)
-    parameters: int
 
 
 @_styled
@@ -129,21 +125,24 @@ def handwriting(
 ) -> Figure:
     """Fig. 8: the user's pictures in rows of ten: the photograph (uint8, any size, shown as it is), what the network
     sees of it (28, 28), its reading with the probability (0 to 1), and the truth beneath a wrong one, which is framed.
+    A picture without a label ("") is shown and not counted.
 
     Of more than `MOST_SHOWN`, the wrong ones come first and the rest is left out; the first line says so. Without any
     picture the page is the sentence `none`.
     """
-    wrong = [reading != label for reading, label in zip(predicted, labels, strict=True)]
-    n, right = len(wrong), len(wrong) - sum(wrong)
+    wrong = [label not in ("", reading) for reading, label in zip(predicted, labels, strict=True)]
+    n, labelled = len(wrong), sum(label != "" for label in labels)
     order = sorted(range(n), key=lambda i: not wrong[i])[:MOST_SHOWN] if n > MOST_SHOWN else range(n)
     if n == 0:
         figure = _page(0.5)
         _write(figure, WIDTH / 2, 0.25, none, ha="center", va="center", wrap=True)
         return figure
 
-    caption = f"{right} of {n} read correctly"
+    caption = f"{labelled - sum(wrong)} of {labelled} read correctly"
+    if n > labelled:
+        caption += f"; {n - labelled} without a label"
     if n > MOST_SHOWN:
-        caption += f"; {MOST_SHOWN} shown" + (", wrong ones first" if right < n else "")
+        caption += f"; {MOST_SHOWN} shown" + (", wrong ones first" if any(wrong) else "")
     columns, cell, top = 10, 0.56, 0.22  # 28 pixels of 4
     pitch, height = (WIDTH - cell) / (columns - 1), 1.7
     figure = _page(top + math.ceil(len(order) / columns) * height - 0.12)
@@ -155,6 +154,19 @@ def handwriting(
         lines = [f"✗ {predicted[i]}" if wrong[i] else predicted[i], _percent(probability[i])]
         lines += [f"is {labels[i]}"] if wrong[i] else []
         _write(figure, left + cell / 2, upper + 2 * cell + 0.11, "\n".join(lines), ha="center", va="top", size=SMALL)
+    return figure
+
+
+@_styled
+def printouts(texts: Sequence[str]) -> Figure:
+    """Fig. 3: what Python prints of each network, side by side."""
+    lines, line, width = max(text.count("\n") + 1 for text in texts), 0.125, WIDTH / len(texts)
+    figure = _page(lines * line)
+    longest = max(len(row) for text in texts for row in text.splitlines())
+    size = min(NORMAL, 72 * (width - 0.1) / (0.61 * longest))  # a character is 0.6 of the size wide
+    for i, text in enumerate(texts):
+        for row, words in enumerate(text.splitlines()):
+            _write(figure, i * width, row * line, words, va="top", size=size, family="DejaVu Sans Mono")
     return figure
 
 
@@ -254,21 +266,20 @@ def layer_sizes(layers: Sequence[Layer]) -> Figure:
 
 
 @_styled
-def first_layer_filters(filters: np.ndarray, descriptions: Sequence[Description]) -> Figure:
+def first_layer_filters(filters: np.ndarray, descriptions: Sequence[Description], chance: Sequence[float]) -> Figure:
     """Fig. 10: `filters` (K, k, k), numbered from 0, on one scale of lightness; below each its kind, the orientation
-    that is drawn over it (a ring for a blob), and its match, 0 to 1."""
+    that is drawn over it (a ring for a blob), and its match, 0 to 1, with "as noise" where its `chance` is over 5 %."""
     columns = 5 if len(filters) <= 20 else 9
     cell, pitch = (0.84, (1.14, 1.34)) if columns == 5 else (0.5, (0.65, 0.86))
     rows = math.ceil(len(filters) / columns)
     figure = _page(rows * pitch[1] - 0.12)
     norm = _signed_norm(filters)
-    for i, (weights, description) in enumerate(zip(filters, descriptions, strict=True)):
+    for i, (weights, description, p) in enumerate(zip(filters, descriptions, chance, strict=True)):
         left, top = i % columns * pitch[0], i // columns * pitch[1]
         axes = _picture(figure, (left, top, cell, cell), weights, cmap=SIGNED, norm=norm)
         _draw_contour(axes, len(weights), description)
-        match = max(description.edge, description.line, description.blob)
         found = description.kind + (f" {round(description.orientation) % 180}°" if _oriented(description) else "")
-        text = f"{i}: {found}\nmatch {match:.2f}"
+        text = f"{i}: {found}\nmatch {description.match:.2f}" + ("\nas noise" if p > 0.05 else "")
         _write(figure, left, top + cell + 0.05, text, va="top", size=SMALL if columns == 5 else 5.5, linespacing=1.3)
     _colour_bar(figure, (columns * pitch[0] + 0.06, 0.15, 0.1, cell - 0.15), norm, "weight")
     return figure

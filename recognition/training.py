@@ -1,6 +1,5 @@
 """Training a network: stochastic gradient descent with Nesterov momentum on a one-cycle schedule."""
 
-import io
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from recognition import files
 from recognition.augmentation import Affine
+from recognition.checkpoints import serialised
 from recognition.datasets import Normalisation, Split
 from recognition.determinism import generator
 from recognition.dropout import Dropout
@@ -246,13 +246,6 @@ def resume(path, network, optimizer) -> tuple[list[Epoch], list[Point], dict[str
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     return [Epoch(*epoch) for epoch in state["epochs"]], [Point(*point) for point in state["points"]], state["best"]
-
-
-def serialised(state: object) -> bytes:
-    """torch.save to memory: saved to a file, the bytes would depend on the file's name."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()
 
 
 def device(wanted: str) -> str:

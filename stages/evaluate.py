@@ -26,21 +26,21 @@ def main() -> None:
     metrics = dict([n, *((f"test_{name}", value) for name, value in shares)])
     metrics["test_loss"] = round(losses.mean().item(), 6)
     files.write_json(REPORTS / "metrics.json", {"mnist": metrics})
+    rows = [
+        [name, *scores.accuracy(int(row[k]), int(row.sum())).values(), *row.tolist()]
+        for k, (name, row) in enumerate(zip(classes, counts, strict=True))
+    ]
+    read_as = [f"read_as_{name}" for name in classes]
     files.write_csv(
-        REPORTS / "confusion.csv",
-        ["label", *classes],
-        [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)],
-    )
-    per_class = [scores.accuracy(int(row[k]), int(row.sum())) for k, row in enumerate(counts)]
-    files.write_csv(
-        REPORTS / "classes.csv",
-        ["label", *per_class[0]],
-        [[name, *score.values()] for name, score in zip(classes, per_class, strict=True)],
+        REPORTS / "classes.csv", ["label", "n", "accuracy", "accuracy_low", "accuracy_high", *read_as], rows
     )
     files.write_csv(
         REPORTS / "first_digits.csv",
-        ["picture", "label", "prediction", *(f"log_p_{name}" for name in classes)],
-        [[i, classes[test.labels[i]], classes[predictions[i]], *found[i].tolist()] for i in range(FIRST)],
+        ["picture", "label", "prediction", "log_probability", *(f"log_p_{name}" for name in classes)],
+        [
+            [i, classes[test.labels[i]], classes[predictions[i]], found[i].max().item(), *found[i].tolist()]
+            for i in range(FIRST)
+        ],
     )
 
 

@@ -50,7 +50,6 @@ def main() -> None:
     checkpoints.save(MODELS / "checkpoint_best.pth", last._replace(weights=history.best, epoch=best.epoch))
     files.write_csv(REPORTS / "epochs.csv", training.Epoch._fields, history.epochs)
     files.write_csv(REPORTS / "steps.csv", training.Point._fields, history.points)
-    files.write_bytes(REPORTS / "network.txt", f"{network}\n".encode())
     files.write_json(REPORTS / "metrics.json", {"train": metrics(network, history)})
 
 

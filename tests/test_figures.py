@@ -11,8 +11,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from recognition import figures
-from recognition.figures import Layer
 from recognition.filters import describe, respond
+from recognition.networks import Layer
 
 RNG = np.random.default_rng(0)
 GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
@@ -64,7 +64,7 @@ def handwriting(n: int, wrong: int = 0):
 
 def filters(n: int, k: int):
     weights = RNG.normal(size=(n, k, k))
-    return figures.first_layer_filters(weights, describe(weights))
+    return figures.first_layer_filters(weights, describe(weights), [0.01, *[0.5] * (len(weights) - 1)])
 
 
 def filtered(n: int, k: int):
@@ -98,7 +98,7 @@ FIGURES = {
     "filters": lambda: filters(10, 5),
     "one filter": lambda: filters(1, 2),
     "many filters": lambda: filters(24, 3),
-    "equal filters": lambda: figures.first_layer_filters(np.zeros((5, 5, 5)), describe(np.zeros((5, 5, 5)))),
+    "equal filters": lambda: figures.first_layer_filters(np.zeros((5, 5, 5)), describe(np.zeros((5, 5, 5))), [1] * 5),
     "filtered": lambda: filtered(10, 5),
     "filtered by many": lambda: filtered(24, 7),
     "confusion of 1": lambda: confusion(["alpha"]),
@@ -208,12 +208,12 @@ def test_zero_is_the_middle_of_the_signed_scale_and_grey_keeps_its_order():
 
 def test_a_contour_is_drawn_and_named_in_its_orientation():
     slash = np.fliplr(np.eye(5))[None]  # "/"
-    figure = figures.first_layer_filters(slash, describe(slash))
+    figure = figures.first_layer_filters(slash, describe(slash), [0])
     [[start, end]] = [line.get_transform().transform(line.get_xydata()) for line in figure.axes[0].lines]
     assert (end - start)[0] == pytest.approx((end - start)[1])  # to the right and up, on the page
     assert "0: line 45°" in figure.texts[0].get_text()
     nearly = [describe(slash)[0]._replace(orientation=179.8)]
-    assert "0: line 0°" in figures.first_layer_filters(slash, nearly).texts[0].get_text()
+    assert "0: line 0°" in figures.first_layer_filters(slash, nearly, [0]).texts[0].get_text()
 
 
 def test_a_class_without_pictures_has_no_accuracy():
