@@ -270,7 +270,7 @@ def first_layer_filters(filters: np.ndarray, descriptions: Sequence[Description]
     """Fig. 10: `filters` (K, k, k), numbered from 0, on one scale of lightness; below each its kind, the orientation
     that is drawn over it (a ring for a blob), and its match, 0 to 1, with "as noise" where its `chance` is over 5 %."""
     columns = 5 if len(filters) <= 20 else 9
-    cell, pitch = (0.84, (1.14, 1.34)) if columns == 5 else (0.5, (0.65, 0.86))
+    cell, pitch = (0.84, (1.14, 1.34)) if columns == 5 else (0.5, (0.65, 0.94))
     rows = math.ceil(len(filters) / columns)
     figure = _page(rows * pitch[1] - 0.12)
     norm = _signed_norm(filters)
