@@ -1,0 +1,32 @@
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help repro test lint clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+repro: $(VENV)/ready ## the whole study: set-up, data, networks, figures
+	dvc repro
+	@dvc metrics show
+
+test: lint ## set-up, data, lint and every test that takes seconds
+	dvc repro download
+	pytest -m "not slow"
+
+lint: $(VENV)/ready ## ruff: rules and format
+	ruff check
+	ruff format --check
+
+clean: ## remove the environment and half-finished work; data, networks and reports stay
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache dvc_plots
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/ready: requirements.txt
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "error: no git, or no git clone: DVC keeps its versions in git; install git and clone the repository" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: $(PYTHON) cannot make environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input -r requirements.txt
+	@touch $@
