@@ -17,7 +17,7 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
     share, z2 = correct / n, NORMAL_95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = NORMAL_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return (centre - half if correct else 0.0), (centre + half if correct < n else 1.0)  # the ends without rounding
 
 
 def accuracy(correct: int, n: int) -> dict[str, int | float]:

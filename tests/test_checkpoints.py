@@ -1,0 +1,56 @@
+import re
+
+import pytest
+import torch
+
+from recognition import checkpoints, networks
+from recognition.checkpoints import Checkpoint
+from recognition.datasets import Normalisation
+from recognition.determinism import generator
+from recognition.errors import UserError
+
+
+def checkpoint(seed: int = 0) -> Checkpoint:
+    arguments = {"classes": 3, "filters": 4, "kernel_size": 3, "dropout": 0.5}
+    network = networks.build("MnistNet", arguments, generator(seed, "weights"))
+    return Checkpoint(
+        "MnistNet", arguments, network.state_dict(), ["alpha", "beta", "gamma"], Normalisation(0.1, 0.3), 7
+    )
+
+
+def test_a_network_is_rebuilt_from_its_file_alone(tmp_path):
+    saved = checkpoint()
+    checkpoints.save(tmp_path / "a.pth", saved)
+    loaded = checkpoints.load(tmp_path / "a.pth")
+    assert loaded._replace(weights=None) == saved._replace(weights=None)
+    x = torch.randn(2, 1, 28, 28)
+    assert torch.equal(loaded.network()(x), saved.network()(x))
+    assert not loaded.network().training
+
+
+def test_any_program_reads_it_with_weights_only(tmp_path):
+    checkpoints.save(tmp_path / "a.pth", checkpoint())
+    state = torch.load(tmp_path / "a.pth", weights_only=True)
+    assert set(state) == set(Checkpoint._fields) and type(state) is dict
+
+
+def test_the_bytes_depend_on_the_content_and_not_on_the_name(tmp_path):
+    for name, seed in (("a.pth", 0), ("folder/other.bin", 0), ("c.pth", 1)):
+        checkpoints.save(tmp_path / name, checkpoint(seed))
+    a, b, c = ((tmp_path / name).read_bytes() for name in ("a.pth", "folder/other.bin", "c.pth"))
+    assert a == b != c
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello", "tensor", "half"])
+def test_what_is_no_checkpoint_is_one_line(tmp_path, content):
+    path = tmp_path / "a.pth"
+    if content == "tensor":
+        torch.save(torch.zeros(3), path)
+    elif content == "half":
+        checkpoints.save(path, checkpoint())
+        path.write_bytes(path.read_bytes()[:5000])
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(str(path))) as caught:
+        checkpoints.load(path)
+    assert "\n" not in str(caught.value)

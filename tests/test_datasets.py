@@ -1,0 +1,69 @@
+"""The data sets against torchvision's own reading of them; the real ones, which `dvc repro download` has put there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision import transforms
+from torchvision.datasets import MNIST, FashionMNIST
+
+from recognition import datasets
+from recognition.datasets import Normalisation, Split
+from recognition.determinism import generator
+from recognition.errors import UserError
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+@pytest.mark.parametrize(("name", "oracle"), [("mnist", MNIST), ("fashion_mnist", FashionMNIST)])
+@pytest.mark.parametrize(("train", "n"), [(True, 60000), (False, 10000)])
+def test_a_data_set_is_what_torchvision_reads(name, oracle, train, n):
+    split = datasets.load(name, DATA / name, train)
+    assert split.pictures.shape == (n, 28, 28) and split.pictures.dtype == torch.uint8
+    assert torch.bincount(split.labels).shape == (10,)
+    theirs = oracle(DATA / name, train=train)
+    assert (
+        theirs.classes == datasets.CLASSES[name] or [c.split(" ")[0] for c in theirs.classes] == datasets.CLASSES[name]
+    )
+    for i in (0, 1, n // 2, n - 1):
+        picture, label = theirs[i]
+        assert np.array_equal(np.asarray(picture), split.pictures[i].numpy()) and label == split.labels[i]
+
+
+def test_the_normalisation_is_mnists_known_one_and_torchvisions():
+    split = datasets.load("mnist", DATA / "mnist", train=True)
+    ours = datasets.normalisation(split.pictures)
+    assert ours == pytest.approx((0.1307, 0.3081), abs=5e-5)
+    picture = split.pictures[:1].unsqueeze(1)
+    theirs = transforms.Normalize([ours.mean], [ours.deviation])(picture / 255)
+    torch.testing.assert_close(ours(picture), theirs, rtol=0, atol=1e-5)
+
+
+def test_normalised_pixels_have_mean_zero_and_deviation_one():
+    pictures = torch.randint(0, 256, (50, 28, 28), dtype=torch.uint8)
+    x = datasets.normalisation(pictures)(pictures.unsqueeze(1)).double()
+    assert x.mean().item() == pytest.approx(0, abs=1e-6)
+    assert x.std(correction=0).item() == pytest.approx(1, abs=1e-6)
+
+
+def test_the_caller_keeps_his_pictures():
+    ink = torch.full((1, 1, 2, 2), 100.0)
+    Normalisation(0.1, 0.3)(ink)
+    assert (ink == 100).all()
+
+
+def test_holding_out_divides_the_pictures_by_seed():
+    split = Split(torch.arange(1000, dtype=torch.int32).view(-1, 1, 1), torch.arange(1000))
+    rest, held = datasets.hold_out(split, 100, generator(0, "held out"))
+    assert len(held.labels) == 100 and sorted([*rest.labels.tolist(), *held.labels.tolist()]) == list(range(1000))
+    for part in (rest, held):
+        assert torch.equal(part.pictures.flatten().long(), part.labels)
+        assert part.labels.tolist() == sorted(part.labels.tolist())
+    again, other = (datasets.hold_out(split, 100, generator(seed, "held out"))[1] for seed in (0, 1))
+    assert torch.equal(again.labels, held.labels) and not torch.equal(other.labels, held.labels)
+
+
+def test_a_data_set_that_is_not_there_says_how_to_get_it(tmp_path):
+    with pytest.raises(UserError, match="dvc repro download@mnist"):
+        datasets.load("mnist", tmp_path, train=True)

@@ -1,0 +1,47 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from recognition.determinism import INSTRUCTION_SET, generator, pin_arithmetic
+
+ROOT = Path(__file__).parent.parent
+
+
+def draws(*purpose) -> list[float]:
+    return torch.rand(4, generator=generator(*purpose)).tolist()
+
+
+def test_a_generator_depends_on_seed_and_purpose_and_on_nothing_else():
+    alone = draws(3, "order", 1)
+    draws(3, "dropout", 1)
+    torch.rand(1000)
+    assert draws(3, "order", 1) == alone
+    others = [draws(4, "order", 1), draws(3, "order", 2), draws(3, "dropout", 1), draws(3, "order", "1")]
+    assert all(other != alone for other in others)
+
+
+def test_the_instruction_set_is_settled_before_torch_is_there():
+    with pytest.raises(RuntimeError, match="before torch"):
+        pin_arithmetic()  # this very process has torch
+
+
+@pytest.mark.parametrize("program", ["import stages", "from recognition import __main__ as m; m.pin_arithmetic()"])
+def test_every_program_pins_the_arithmetic_first(program):
+    check = f"{program}\nimport os, sys; assert 'torch' not in sys.modules; import torch"
+    check += "\nprint(torch.backends.cpu.get_cpu_capability(), *(os.environ[k] for k in sys.argv[1:]))"
+    bare = {k: v for k, v in os.environ.items() if k not in INSTRUCTION_SET}
+    out = subprocess.run(
+        [sys.executable, "-c", check, *INSTRUCTION_SET], env=bare, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == ["AVX2", *INSTRUCTION_SET.values()]
+
+
+def test_torch_runs_one_thread_an_operation_and_no_kernel_that_varies():
+    check = "import stages; from recognition.determinism import pin_torch; pin_torch(); import torch"
+    check += "\nprint(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())"
+    out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["1", "True"]

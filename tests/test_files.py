@@ -1,0 +1,55 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recognition import files
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "folder" / "file"
+    files.write_bytes(path, b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="space"):
+        files.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_a_reader_never_sees_half_a_file_whenever_the_writer_dies(tmp_path):
+    program = """
+import sys; from pathlib import Path; from recognition import files
+while True:
+    for letter in b"ab": files.write_bytes(Path(sys.argv[1]), bytes([letter]) * 3_000_000)
+"""
+    path = tmp_path / "file"
+    for delay in (0.0, 0.013, 0.029):
+        writer = subprocess.Popen([sys.executable, "-c", program, path], cwd=ROOT)
+        while not path.exists():
+            time.sleep(0.001)
+        time.sleep(delay)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        content = path.read_bytes()
+        assert content in (b"a" * 3_000_000, b"b" * 3_000_000)
+        path.unlink()
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    rows = [["a,b", 'say "x"', 1, 0.1234567], ["", "α\n", -2, 1e-9]]
+    files.write_csv(tmp_path / "t.csv", ["one", "two", "three", "four"], rows)
+    assert files.read_csv(tmp_path / "t.csv") == [
+        {"one": "a,b", "two": 'say "x"', "three": "1", "four": "0.123457"},
+        {"one": "", "two": "α\n", "three": "-2", "four": "0.000000"},
+    ]
+    assert b"\r" not in (tmp_path / "t.csv").read_bytes()

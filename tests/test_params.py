@@ -1,0 +1,119 @@
+"""params.yaml and its schema: each way of being wrong is one line naming the key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.utils.serialize import parse_yaml_for_update
+
+from recognition.errors import UserError
+from recognition.params import Params, Yaml12Loader, load
+
+PARAMS = Path(__file__).parent.parent / "params.yaml"
+
+
+def leaves() -> list[tuple[str, str]]:
+    return [(s, key) for s, field in Params.model_fields.items() for key in field.annotation.model_fields]
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write params.yaml with changes, {"train.epochs": 3} (None removes the key), and return its path."""
+
+    def write(changes: dict) -> Path:
+        params = yaml.load(PARAMS.read_text(), Yaml12Loader)
+        for key, value in changes.items():
+            *sections, last = key.split(".")
+            section = params[sections[0]] if sections else params
+            section.pop(last, None)
+            if value is not None:
+                section[last] = value
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(params))
+        return path
+
+    return write
+
+
+def message(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_projects_own_params_are_right_and_frozen():
+    params = load(PARAMS)
+    assert params.train.epochs >= 1
+    with pytest.raises(ValueError, match="frozen"):
+        params.train.epochs = 2
+
+
+@pytest.mark.parametrize(("section", "key"), leaves())
+def test_a_missing_key_is_named(written, section, key):
+    assert f"{section}.{key}: is missing" in message(written({f"{section}.{key}": None}))
+
+
+@pytest.mark.parametrize(("section", "key"), leaves())
+def test_a_list_is_no_value_of_any_key(written, section, key):
+    assert f"{section}.{key}: " in message(written({f"{section}.{key}": [1]}))
+
+
+def test_a_missing_section_is_named(written):
+    assert "train: is missing" in message(written({"train": None}))
+
+
+def test_a_misspelt_key_is_named_before_the_one_it_leaves_out(written):
+    assert "train.epoch: is no key of this project" in message(written({"train.epochs": None, "train.epoch": 3}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.epochs", "abc"),  # DVC accepts `-S train.epochs=abc`
+        ("train.epochs", "5"),
+        ("train.epochs", 5.0),
+        ("train.epochs", True),
+        ("train.epochs", 0),
+        ("train.seed", -1),
+        ("train.seed", 2**31),
+        ("train.device", "gpu"),
+        ("train.shards", 0),
+        ("train.filters", 0),
+        ("train.kernel_size", 0),
+        ("train.held_out", 10),
+        ("train.held_out", 60000),
+        ("train.batch_size", 0),
+        ("train.learning_rate", 0.0),
+        ("train.learning_rate", -0.1),
+        ("train.learning_rate", float("nan")),
+        ("train.learning_rate", float("inf")),
+        ("train.momentum", 1.0),
+        ("train.weight_decay", -1e-9),
+        ("train.dropout", 1.0),
+        ("train.rotation", 181.0),
+        ("train.scale", 1.0),
+        ("train.shift", -1.0),
+        ("download.timeout_s", 0.0),
+        ("download.folder", ""),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key(written, key, value):
+    assert f"{key}: " in message(written({key: value}))
+
+
+def test_text_that_is_no_yaml_is_named_by_its_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("train:\n  epochs: [1,\n")
+    assert "not YAML" in message(path)
+    path.write_text("")
+    assert "the whole file" in message(path)
+    assert "run from the project's root" in message(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E3", "5.0e-4", "1.", ".5", "-2", "+2.5", "3", "0.1.2", "e3", "abc"])
+def test_a_number_is_read_as_dvc_reads_it(text):
+    ours = yaml.load(f"x: {text}", Yaml12Loader)["x"]
+    dvcs = parse_yaml_for_update(f"x: {text}", "params.yaml")["x"]
+    assert ours == dvcs
+    assert isinstance(ours, str) == isinstance(dvcs, str)

@@ -1,0 +1,83 @@
+"""`python -m recognition predict` as a user runs it: rows, lines and exit codes."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recognition import checkpoints, networks
+from recognition.checkpoints import Checkpoint
+from recognition.datasets import Normalisation
+from recognition.determinism import generator
+
+ROOT = Path(__file__).parent.parent
+DIGITS = ROOT / "data/handwriting/digits"
+LETTERS = ["alpha", "beta", "gamma"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """An untrained network of three letters: what it reads is arbitrary, how it is said is not."""
+    arguments = {"classes": 3}
+    network = networks.build("MnistNet", arguments, generator(0, "weights"))
+    path = tmp_path_factory.mktemp("model") / "letters.pth"
+    checkpoints.save(
+        path, Checkpoint("MnistNet", arguments, network.state_dict(), LETTERS, Normalisation(0.13, 0.31), 1)
+    )
+    return path
+
+
+def predict(*arguments, cwd=ROOT) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "recognition", "predict", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def test_a_folder_is_a_row_a_picture_printed_and_written(model, tmp_path):
+    table = tmp_path / "out" / "rows.csv"
+    done = predict(DIGITS, DIGITS / "3.png", "--model", model, "--csv", table)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == table.read_text()
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert list(rows[0]) == ["path", "prediction", "probability", *LETTERS]
+    assert [Path(row["path"]) for row in rows] == [*sorted(DIGITS.iterdir()), DIGITS / "3.png"]
+    for row in rows:
+        shares = [float(row[name]) for name in LETTERS]
+        assert sum(shares) == pytest.approx(1, abs=2e-6)
+        assert float(row["probability"]) == max(shares) == float(row[row["prediction"]])
+
+
+def test_what_cannot_be_read_is_a_line_and_the_rest_is_still_read(model, tmp_path):
+    Image.fromarray(np.full((60, 60), 240, np.uint8)).save(tmp_path / "empty.png")
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "7.png").write_bytes((DIGITS / "7.png").read_bytes())
+    done = predict(tmp_path, "--model", model)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 2 and "deep/7.png" in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 and all(line.startswith(f"error: {tmp_path}") for line in lines)
+
+
+@pytest.mark.parametrize("wrong", ["picture", "model"])
+def test_a_path_that_is_not_there_is_one_line(model, tmp_path, wrong):
+    done = predict(
+        tmp_path / "none.png" if wrong == "picture" else DIGITS,
+        "--model",
+        tmp_path / "x" if wrong == "model" else model,
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
+
+
+def test_an_empty_folder_is_a_header_alone(model, tmp_path):
+    done = predict(tmp_path, "--model", model)
+    assert (done.returncode, done.stdout) == (0, "path,prediction,probability,alpha,beta,gamma\n")
+
+
+def test_without_a_path_it_says_how_to_ask():
+    done = predict()
+    assert done.returncode == 2 and "PATH" in done.stderr

@@ -1,0 +1,205 @@
+"""Training: its mathematics, and that it ends with the same bytes however often it is killed."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from recognition import networks, training
+from recognition.augmentation import Affine
+from recognition.checkpoints import serialised
+from recognition.datasets import Normalisation, Split
+from recognition.determinism import generator
+from recognition.errors import UserError
+from recognition.training import Recipe, Shards, fit, one_cycle
+
+NORMALISATION = Normalisation(0.13, 0.31)
+RECIPE = Recipe(
+    epochs=3,
+    batch_size=16,
+    learning_rate=0.03,
+    momentum=0.9,
+    weight_decay=5e-4,
+    affine=Affine(8, 0.1, 1.5),
+    seed=0,
+    shards=2,
+)
+
+
+def pictures(n: int) -> Split:
+    """Ten classes that differ: a bright bar whose place is the class."""
+    draws = torch.Generator().manual_seed(n)
+    labels = torch.arange(n) % 10
+    found = torch.randint(0, 60, (n, 28, 28), generator=draws, dtype=torch.uint8)
+    for picture, label in zip(found, labels.tolist(), strict=True):
+        picture[2 * label + 3 : 2 * label + 6] = 230
+    return Split(found, labels)
+
+
+def network(seed: int = 0, **arguments):
+    return networks.build("MnistNet", arguments, generator(seed, "weights"))
+
+
+def trained(tmp_path, recipe=RECIPE, kept="kept", seen=lambda n: None, n=170):
+    net = network()
+    history = fit(net, pictures(n), pictures(50), NORMALISATION, recipe, "cpu", tmp_path / kept, seen)
+    return net, history
+
+
+def everything(net, history) -> bytes:
+    return serialised([net.state_dict(), history.best]) + repr((history.epochs, history.points)).encode()
+
+
+def test_the_schedule_is_torchs_one_cycle():
+    steps, peak = 1000, 0.05
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    oracle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, cycle_momentum=False)
+    for step in range(steps - 1):
+        theirs = optimizer.param_groups[0]["lr"]
+        # torch's counts from 0 to steps - 1 and peaks at step 299; ours is a function of the share done
+        share = step / (0.3 * steps - 1) * 0.3 if step < 299 else 0.3 + 0.7 * (step - 299) / (steps - 1 - 299)
+        assert one_cycle(share, peak) == pytest.approx(theirs, rel=1e-9, abs=1e-12)
+        optimizer.step()
+        oracle.step()
+
+
+def test_the_schedule_rises_to_its_peak_and_falls_to_nothing():
+    assert one_cycle(0, 1) == pytest.approx(1 / 25)
+    assert one_cycle(0.3, 1) == pytest.approx(1)
+    assert one_cycle(1, 1) == pytest.approx(1 / 25e4)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 5])
+@pytest.mark.parametrize("n", [1, 2, 64])
+def test_the_pieces_of_a_batch_have_the_gradient_of_the_whole(shards, n):
+    net, split = network(dropout=0.0), pictures(n)
+    x = NORMALISATION(split.pictures.unsqueeze(1))
+    whole = F.nll_loss(net(x), split.labels)
+    expected = torch.autograd.grad(whole, list(net.parameters()))
+    loss = Shards(net, shards).backward(lambda batch: x[batch], torch.arange(n), split.labels)
+    torch.testing.assert_close(loss, whole.detach())
+    for parameter, gradient in zip(net.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_the_pieces_drop_differently():
+    net = network()
+    shards = Shards(net, 2)
+    shards.dropout(seed=0, epoch=1)
+    first, second = (replica.dropout.train()(torch.ones(1, 20, 14, 14)) for replica in shards.replicas)
+    assert not torch.equal(first, second)
+
+
+def test_one_batch_can_be_learnt_by_heart(tmp_path):
+    recipe = replace(RECIPE, epochs=40, batch_size=20, affine=Affine(0, 0, 0))
+    net = network(dropout=0.0)
+    split = pictures(20)
+    history = fit(net, split, split, NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: None)
+    assert history.epochs[0].train_loss == pytest.approx(math.log(10), abs=0.2)
+    assert history.epochs[-1].train_loss < 0.01
+    assert history.epochs[-1].held_out_accuracy == 1
+
+
+def test_an_epoch_sees_every_picture_once_and_the_history_counts_them(tmp_path, monkeypatch):
+    seen = []
+    net, split = network(), pictures(170)
+    original = Shards.backward
+    monkeypatch.setattr(
+        Shards, "backward", lambda self, p, batch, y: (seen.extend(batch.tolist()), original(self, p, batch, y))[1]
+    )
+    told = []
+    history = fit(net, split, pictures(50), NORMALISATION, RECIPE, "cpu", tmp_path / "kept", told.append)
+    epochs = [seen[i : i + 170] for i in range(0, len(seen), 170)]
+    assert all(sorted(epoch) == list(range(170)) for epoch in epochs) and len(epochs) == 3
+    assert epochs[0] != epochs[1]
+    assert [e.examples for e in history.epochs] == [170, 340, 510]
+    assert history.points[-1].examples == 510 == sum(told)
+
+
+def test_scores_are_those_of_the_evaluated_network(tmp_path):
+    """What the history says of the held-out pictures is what anyone finds who asks the network, in any batches."""
+    net, history = trained(tmp_path)
+    held = pictures(50)
+    found = training.log_probabilities(net, held.pictures, NORMALISATION, batch=7)
+    losses, correct = training.score(found, held.labels)
+    assert losses.mean().item() == pytest.approx(history.epochs[-1].held_out_loss, abs=1e-6)
+    assert correct.mean().item() == history.epochs[-1].held_out_accuracy
+    oracle = F.nll_loss(net.eval()(NORMALISATION(held.pictures.unsqueeze(1))), held.labels)
+    assert losses.mean().item() == pytest.approx(oracle.item(), abs=1e-6)
+
+
+def test_training_goes_on_in_training_mode_after_the_first_evaluation(tmp_path):
+    modes = []
+    net = network()
+    net.dropout.register_forward_hook(lambda layer, *_: modes.append(layer.training))
+    fit(
+        net, pictures(32), pictures(16), NORMALISATION, replace(RECIPE, shards=1), "cpu", tmp_path / "kept", lambda n: 0
+    )
+    assert modes == [True, True, False] * 3
+
+
+def test_the_best_is_the_epoch_of_the_lowest_mean_loss(tmp_path):
+    weights = []
+    net = network()
+    original = training.train_epoch
+
+    def spy(*arguments):
+        curve = original(*arguments)
+        weights.append({name: value.clone() for name, value in net.state_dict().items()})
+        return curve
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_epoch", spy)
+        history = fit(net, pictures(170), pictures(50), NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: None)
+    best = min(history.epochs, key=lambda e: e.train_loss).epoch
+    assert all(torch.equal(history.best[name], weights[best - 1][name]) for name in history.best)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 200, 400])
+def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, after):
+    unbroken = everything(*trained(tmp_path, kept="unbroken"))
+    told = 0
+
+    def kill(n):
+        nonlocal told
+        told += n
+        if told >= after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(tmp_path, seen=kill)
+    again = []
+    net, history = trained(tmp_path, seen=again.append)
+    assert everything(net, history) == unbroken
+    assert sum(again) == 510 and again[0] == 170 * (after // 170)  # what was done is told at once
+    assert everything(*trained(tmp_path)) == unbroken  # warm
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"shards": 1}, {"weight_decay": 0.0}, {"momentum": 0.0}, {"affine": Affine(0, 0, 0)}],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_part_of_the_recipe_matters(tmp_path, change):
+    usual = everything(*trained(tmp_path))
+    assert everything(*trained(tmp_path, replace(RECIPE, **change), kept="other")) != usual
+
+
+def test_a_training_that_diverges_says_what_to_lower(tmp_path):
+    with pytest.raises(UserError, match=r"train\.learning_rate"):
+        trained(tmp_path, replace(RECIPE, learning_rate=1e6, momentum=0.99))
+
+
+def test_a_device_that_is_not_there_is_an_error_and_auto_is_not(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert training.device("auto") == training.device("cpu") == "cpu"
+    with pytest.raises(UserError, match="try auto or cpu"):
+        training.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (training.device("auto"), training.device("cpu"), training.device("cuda")) == ("cuda", "cpu", "cuda")
