@@ -38,12 +38,12 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises UserError with one line where there is none or it is something else."""
     try:
-        state = torch.load(path, weights_only=True)
+        state = dict(torch.load(path, weights_only=True))
         return Checkpoint(**state | {"normalisation": Normalisation(*state["normalisation"])})
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint; `dvc repro` trains the project's own") from None
-    except Exception as error:
-        raise UserError(f"{path}: not a checkpoint of this project: {str(error).splitlines()[0]}") from None
+    except Exception:  # torch.load has many ways to fail
+        raise UserError(f"{path}: damaged, or not a checkpoint of this project; `dvc repro` trains its own") from None
 
 
 def serialised(state: object) -> bytes:

@@ -1,0 +1,163 @@
+"""The pipeline as its users run it: `dvc repro` in a fresh clone, with a tiny training."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+TINY = {"epochs": 2, "held_out": 30000, "batch_size": 250}
+
+
+def run(*command, cwd: Path, **settings) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_"))}
+    environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, **settings)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def clone(folder: Path, **train) -> Path:
+    """A clone of this tree as it is, with a tiny training, and the downloads of this tree in its store."""
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).exists() and not name.startswith("reports/") and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    params = (folder / "params.yaml").read_text()
+    values = yaml.safe_load(params)
+    values["train"] |= TINY | train
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    store = ROOT / ".cache" / "download"
+    assert store.exists(), "no downloads: run `dvc repro download` first, as `make test` does"
+    shutil.copytree(store, folder / ".cache" / "download", copy_function=os.link)
+    run("git", "init", "-q", cwd=folder)
+    run("git", "add", "-A", cwd=folder)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start", cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = clone(tmp_path_factory.mktemp("finished") / "clone")
+    run("dvc", "repro", cwd=folder)
+    return folder
+
+
+def test_everything_is_there_and_nothing_is_left_to_do(finished):
+    assert "up to date" in run("dvc", "status", cwd=finished).stdout
+    again = run("dvc", "repro", cwd=finished).stdout
+    assert "Running stage" not in again and "up to date" in again
+    pictures = {path.name for path in (finished / "reports/figures").iterdir()}
+    assert {f"fig{n:02}" for n in (1, 2, 3, 4, 5, 6, 8, 10, 11)} <= {name[:5] for name in pictures}
+
+
+def test_git_holds_the_reports_and_ignores_data_and_models(finished):
+    changed = run("git", "status", "--porcelain", "--untracked-files=all", cwd=finished).stdout.split("\n")
+    paths = {line[3:] for line in changed if line}
+    assert paths and all(path.startswith("reports/") or path == "dvc.lock" for path in paths)
+
+
+def test_the_metrics_have_their_names(finished):
+    shown = json.loads(run("dvc", "metrics", "show", "--json", cwd=finished).stdout)[""]["data"]
+    metrics = {key: value for file in shown.values() for key, value in file["data"].items()}
+    assert {"train", "mnist", "handwriting"} <= set(metrics)
+    assert metrics["mnist"]["n"] == 10000 and metrics["handwriting"]["n"] == 10
+    mnist = metrics["mnist"]
+    assert 0.9 < mnist["test_accuracy_low"] <= mnist["test_accuracy"] <= mnist["test_accuracy_high"] < 0.995
+
+
+def test_dvc_can_draw_the_plots(finished):
+    run("dvc", "plots", "show", "-o", "page", cwd=finished)
+    page = (finished / "page" / "index.html").read_text()
+    for name in ("epochs.csv", "steps.csv", "classes.csv", "readings.csv", "fig10_filters.png"):
+        assert name in page
+    shutil.rmtree(finished / "page")
+
+
+def test_exp_show_has_few_columns(finished):
+    table = run("dvc", "exp", "show", "--csv", cwd=finished).stdout
+    assert len(table.splitlines()[0].split(",")) < 150
+
+
+def lock(folder: Path) -> str:
+    return (folder / "dvc.lock").read_text()
+
+
+def test_killed_in_the_middle_it_goes_on_and_another_clone_has_the_same_bytes(finished, tmp_path):
+    """Two clones, one killed hard during its training: the same dvc.lock, which holds every output's hash."""
+    folder = clone(tmp_path / "clone")
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    process = subprocess.Popen(
+        ["dvc", "repro"],
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    kept, deadline = folder / ".cache" / "train", time.monotonic() + 120
+    while not (kept.exists() and any(not p.name.startswith(".") for p in kept.iterdir())):
+        assert process.poll() is None and time.monotonic() < deadline, "the first epoch never ended"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "models/train/checkpoint.pth").exists()
+    run("dvc", "repro", cwd=folder)
+    assert lock(folder) == lock(finished)
+    for path in (finished / "reports").rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (folder / path.relative_to(finished)).read_bytes(), path
+
+
+def test_a_wrong_parameter_stops_before_any_work_in_one_line(finished):
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train"], cwd=ROOT / "tests", env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    params = finished / "params.yaml"
+    right = params.read_text()
+    try:
+        params.write_text(right.replace("epochs: 2", "epochs: abc"))
+        done = subprocess.run(
+            [BIN / "python", "-m", "stages.train"], cwd=finished, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            "error: params.yaml: train.epochs: input should be a valid integer, not 'abc'"
+        ]
+    finally:
+        params.write_text(right)
+
+
+def test_without_pictures_and_with_unreadable_ones_it_just_works(finished):
+    digits = finished / "data/handwriting/digits"
+    kept = finished / "kept"
+    shutil.move(digits, kept)
+    try:
+        run("dvc", "repro", cwd=finished)
+        metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]
+        assert metrics == {"n": 0, "unlabelled": 0, "unreadable": 0}
+        run("dvc", "plots", "show", "-o", "page", cwd=finished)
+        shutil.rmtree(finished / "page")
+
+        digits.mkdir()
+        (digits / "4.png").write_text("no picture")
+        (digits / "holiday.png").write_bytes((kept / "5.png").read_bytes())
+        (digits / "7_anna.png").write_bytes((kept / "7.png").read_bytes())
+        done = run("dvc", "repro", cwd=finished)
+        metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]
+        assert (metrics["n"], metrics["unlabelled"], metrics["unreadable"]) == (1, 1, 1)
+        assert "left out: data/handwriting/digits/4.png" in done.stderr + done.stdout
+    finally:
+        shutil.rmtree(digits, ignore_errors=True)
+        shutil.move(kept, digits)
