@@ -1,0 +1,136 @@
+"""mnistNet's training speed: this project's loop against the usual one, and against the processor's limit.
+
+    python -m benchmarks.throughput
+
+The usual loop is torchvision.datasets.MNIST with ToTensor and Normalize, a DataLoader of batches of 64 (the better of 0
+and 2 workers), torch.nn.Dropout, SGD with Nesterov momentum, and torch's own choice of threads. Ours is training.fit
+as `train` calls it, with its augmentation, which the usual loop does not have, and without. Each runs in a process of
+its own, in turn, ROUNDS times; what counts is the median of each round's ratio. The limit is what the processor would
+do if it did nothing but the network's multiplications at the speed of a 2048x2048 matrix product on all cores.
+"""
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS = 3
+PICTURES = 20_000
+DATA = Path("data/mnist")
+LOOPS = ["usual, 0 workers", "usual, 2 workers", "ours", "ours, not augmented"]
+
+
+def usual(workers: int) -> float:
+    """Pictures per second of the loop that every tutorial has."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+    from torch.utils.data import DataLoader, Subset
+    from torchvision import transforms
+    from torchvision.datasets import MNIST
+
+    network = nn.Sequential(
+        nn.Conv2d(1, 10, 5, padding=2),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(10, 20, 5, padding=2),
+        nn.Dropout(0.5),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(980, 50),
+        nn.ReLU(),
+        nn.Linear(50, 10),
+        nn.LogSoftmax(1),
+    )
+    picture = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.1307], [0.3081])])
+    loader = DataLoader(
+        Subset(MNIST(DATA, train=True, transform=picture), range(PICTURES)), 64, shuffle=True, num_workers=workers
+    )
+    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    start = time.perf_counter()
+    for x, labels in loader:
+        optimizer.zero_grad()
+        F.nll_loss(network(x), labels).backward()
+        optimizer.step()
+    return PICTURES / (time.perf_counter() - start)
+
+
+def ours(augmented: bool) -> float:
+    """Pictures per second of training.fit."""
+    from recognition import datasets, networks, training
+    from recognition.augmentation import Affine
+    from recognition.determinism import generator, pin_torch
+
+    pin_torch()
+    split = datasets.load("mnist", DATA, train=True)
+    network = networks.build("MnistNet", {}, generator(0, "weights"))
+    affine = Affine(8.0, 0.1, 1.5) if augmented else Affine(0.0, 0.0, 0.0)
+    recipe = training.Recipe(1, 64, 0.03, 0.9, 5e-4, affine, seed=0, shards=2)
+    normalisation = datasets.Normalisation(0.1307, 0.3081)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        training.fit(
+            network, split[:PICTURES], split[:1], normalisation, recipe, "cpu", Path(folder) / "kept", lambda n: None
+        )
+        return PICTURES / (time.perf_counter() - start)
+
+
+def limit() -> float:
+    """Pictures per second if a step were nothing but multiplications, at the speed of a large matrix product."""
+    import torch
+
+    from recognition.networks import IMAGE_SIZE, MnistNet
+
+    a, best = torch.rand(2048, 2048), math.inf
+    for _ in range(10):
+        start = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - start)
+    products = 0  # multiplications and additions of a forward pass, then of the two backward ones
+    x = torch.zeros(1, 1, IMAGE_SIZE, IMAGE_SIZE)
+    for layer in MnistNet().eval():
+        first, x = x.dim() == 4 and x.shape[1] == 1, layer(x)
+        if (weight := getattr(layer, "weight", None)) is not None:
+            forward = weight.numel() * math.prod(x.shape[2:])
+            products += forward * (2 if first else 3)  # nobody needs the gradient of the pictures
+    return 2 * 2048**3 / best / (2 * products)
+
+
+def measure(what: str) -> float:
+    """Run one of the loops in a process of its own: each has its own settings of threads and instruction set."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.throughput", what], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    rounds = []
+    for number in range(1, ROUNDS + 1):
+        speeds = {what: measure(what) for what in [*LOOPS, "limit"]}
+        rounds.append(speeds)
+        print(f"round {number}: " + "; ".join(f"{what} {speed:,.0f}" for what, speed in speeds.items()), flush=True)
+    print("median ratio of ours to the better of the usual loops, and share of the limit:")
+    for what in LOOPS[2:]:
+        ratio = statistics.median(r[what] / max(r[LOOPS[0]], r[LOOPS[1]]) for r in rounds)
+        share = statistics.median(r[what] / r["limit"] for r in rounds)
+        print(f"  {what}: {ratio:.2f} times, {100 * share:.0f} %")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case []:
+            main()
+        case ["limit"]:
+            print(limit())
+        case [what] if what.startswith("usual"):
+            print(usual(int(what.split()[1])))
+        case [what]:
+            import stages  # noqa: F401  settles the instruction set, as for every stage
+
+            print(ours(augmented=what == "ours"))
