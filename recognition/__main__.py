@@ -15,7 +15,9 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     from tqdm import tqdm
 
     from recognition import checkpoints, files, handwriting, reading
+    from recognition.determinism import pin_torch
 
+    pin_torch()
     checkpoint = checkpoints.load(model)
     pictures = handwriting.find_pictures(paths)
     readings, failures = reading.read(checkpoint, tqdm(pictures, unit=" pictures", leave=False, disable=None))

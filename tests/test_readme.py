@@ -1,0 +1,65 @@
+"""The README held to what is on disk: its numbers, its tree, its commands."""
+
+import importlib.util
+import json
+import re
+from functools import reduce
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", README, re.DOTALL | re.MULTILINE)
+COMMANDS = [line.strip() for _, kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".")
+
+
+@pytest.mark.parametrize(("stage", "key", "prefix"), [("evaluate", "mnist", "test_"), ("recognise", "handwriting", "")])
+def test_the_table_holds_the_committed_metrics(stage, key, prefix):
+    metrics = json.loads((ROOT / f"reports/{stage}/metrics.json").read_text())[key]
+    share, low, high = (percent(metrics[f"{prefix}accuracy{end}"]) for end in ("", "_low", "_high"))
+    assert f"| {metrics['n']:,} | {share} % | {low}–{high} % |" in README
+
+
+def test_the_tree_is_on_disk_and_whole():
+    tree = next(text for _, kind, text in BLOCKS if not kind)
+    named = {line.split()[0].rstrip("/") for line in tree.splitlines()}
+    there = {path.name for path in ROOT.iterdir() if path.name[0] != "."}
+    made = {"dvc.lock", "dvc_plots", "__pycache__"}  # by programs
+    assert named == there - made - {"README.md", "LICENSE", "pyproject.toml"}
+
+
+def test_its_stages_are_the_stages():
+    listed = re.search(r"one program a stage: (.*)", README)[1].split(", ")
+    assert listed == list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"`?make (repro|test|\w+)`|^make (\w+)$", README, re.MULTILINE)))
+)
+def test_make_targets_exist(target):
+    name = next(filter(None, target))
+    assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if " -m " in c or "-S " in c or "-r " in c])
+def test_commands_name_what_exists(command):
+    if module := re.search(r"python3? -m ([\w.]+)", command):
+        assert importlib.util.find_spec(module[1]), module[1]
+    if setting := re.search(r"-S ([\w.]+)=", command):
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        assert reduce(lambda section, key: section[key], setting[1].split("."), params) is not None
+    if file := re.search(r"-r (\S+)", command):
+        assert (ROOT / file[1]).exists()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"[`(]((?:stages|recognition|reports|tests|data)/[\w./]+)[`)]", README)))
+)
+def test_paths_exist(path):
+    assert (ROOT / path).exists() or path.startswith("data/by_hand")
