@@ -20,7 +20,8 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     pin_torch()
     checkpoint = checkpoints.load(model)
     pictures = handwriting.find_pictures(paths)
-    readings, failures = reading.read(checkpoint, tqdm(pictures, unit=" pictures", leave=False, disable=None))
+    with tqdm(total=len(pictures), unit=" pictures", leave=False, disable=None) as bar:
+        readings, failures = reading.read(checkpoint, pictures, bar.update)
     header, rows = reading.columns(checkpoint.classes), [r.row() for r in readings]
     sys.stdout.write(files.csv_text(header, rows))
     if table:

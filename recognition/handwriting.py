@@ -8,7 +8,6 @@ Three steps, each of which can be looked at: `read_grey` (file to grey values), 
 of the ink of the one character), `normalise` (ink to 28x28). `prepare` does all of it.
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -32,6 +31,9 @@ BOX_SIZE = 20  # pixels, the box that MNIST's characters fill
 MASS_CENTRE = 14.5  # pixels from the edge: MNIST's centres of mass lie in the pixel right of and below the middle
 FINE = 8  # fine pixels per pixel of the result, on which strokes are measured and thickened
 STROKE_WIDTH = 2.4  # pixels, the median of MNIST (5 % are below 1.6, 5 % above 4.0, measured as `_stroke_width` does)
+
+
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns up to twice as many: `read_grey` has MAX_PIXELS
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
@@ -70,18 +72,14 @@ def read_grey(path: Path) -> np.ndarray:
     pages, the first. Raises UserError.
     """
     try:
-        # Pillow's own limit (89 megapixels) only warns up to twice as many: ours decides, from the header.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
+        with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
+                raise UserError(
+                    f"{path}: more than {MAX_PIXELS // 10**6} megapixels; save the picture at a smaller size"
+                )
             return _decode(image)
-    except Image.DecompressionBombError:
-        raise UserError(
-            f"{path}: more than {MAX_PIXELS // 10**6} megapixels; save the picture at a smaller size"
-        ) from None
+    except UserError:
+        raise
     except UnidentifiedImageError:
         raise UserError(f"{path}: not a picture that Pillow knows; save it anew as PNG or JPEG") from None
     except FileNotFoundError:
@@ -269,12 +267,14 @@ def _choose(pieces: np.ndarray, n: int, strength: np.ndarray) -> np.ndarray:
     reach = np.minimum(0.75, 0.25 + 1.5 * mass / mass[main])  # a stroke may stand farther off than a crumb
     chosen = np.zeros(n + 1, dtype=bool)
     chosen[main + 1] = True
+    ink = pieces > 0
     while True:
         mask = chosen[pieces]
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         extent = max(rows[-1] - rows[0], columns[-1] - columns[0])
-        distance = ndimage.minimum(ndimage.distance_transform_edt(~mask), pieces, index)
-        more = candidates & (distance <= reach * extent) & ~chosen[1:]
+        distance = np.full(n + 1, np.inf)
+        np.minimum.at(distance, pieces[ink], ndimage.distance_transform_edt(~mask)[ink])
+        more = candidates & (distance[1:] <= reach * extent) & ~chosen[1:]
         if not more.any():
             return mask
         chosen[1:] |= more

@@ -1,6 +1,8 @@
 """Reading pictures of handwriting with a trained network."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,21 +31,39 @@ def columns(classes: list[str]) -> list[str]:
     return ["path", "prediction", "probability", *classes]
 
 
-def read(checkpoint: Checkpoint, pictures: Iterable[Path]) -> tuple[list[Reading], list[str]]:
-    """Read every picture that can be read. Returns the readings, and a line for each picture that cannot."""
+def read(
+    checkpoint: Checkpoint, pictures: Sequence[Path], seen: Callable[[int], object] = lambda n: None
+) -> tuple[list[Reading], list[str]]:
+    """Read every picture that can be read. Returns the readings, and a line for each picture that cannot.
+
+    The pictures are prepared side by side, on every core; `seen` is called with the number done since its last call.
+    """
     paths, prepared, failures = [], [], []
-    for path in pictures:
-        try:
-            prepared.append(handwriting.prepare(path))
-            paths.append(path)
-        except UserError as error:
-            failures.append(str(error))
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for path, found in zip(pictures, pool.map(prepare, pictures), strict=True):
+            if isinstance(found, UserError):
+                failures.append(str(found))
+            else:
+                paths.append(path)
+                prepared.append(found)
+            seen(1)
+    finally:
+        pool.shutdown(cancel_futures=True)
     if not paths:
         return [], failures
-    pictures = torch.from_numpy(np.stack(prepared))
-    found = training.log_probabilities(checkpoint.network(), pictures, checkpoint.normalisation)
+    batch = torch.from_numpy(np.stack(prepared))
+    rows = training.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
     readings = [
         Reading(path, checkpoint.classes[int(row.argmax())], row.exp().tolist())
-        for path, row in zip(paths, found, strict=True)
+        for path, row in zip(paths, rows, strict=True)
     ]
     return readings, failures
+
+
+def prepare(path: Path) -> np.ndarray | UserError:
+    """The picture as a network reads it, or why there is none."""
+    try:
+        return handwriting.prepare(path)
+    except UserError as error:
+        return error

@@ -20,7 +20,7 @@ from recognition.determinism import generator
 from recognition.dropout import Dropout
 from recognition.errors import UserError
 
-STEPS_PER_POINT = 50  # steps whose mean training loss is one point of the curve
+STEPS_PER_POINT = 20  # steps whose mean training loss is one point of the curve
 WARM_UP = 0.3  # share of the schedule in which the learning rate rises
 
 
