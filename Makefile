@@ -11,9 +11,9 @@ repro: $(VENV)/ready ## the whole study: set-up, data, networks, figures
 	dvc repro
 	@dvc metrics show
 
-test: lint ## set-up, data, lint and every test that takes seconds
+test: lint ## set-up, data, lint and every test
 	dvc repro download
-	pytest -m "not slow"
+	pytest
 
 lint: $(VENV)/ready ## ruff: rules and format
 	ruff check
