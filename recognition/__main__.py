@@ -20,14 +20,20 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     pin_torch()
     checkpoint = checkpoints.load(model)
     pictures = handwriting.find_pictures(paths)
+    if not pictures:
+        known = ", ".join(sorted(handwriting.SUFFIXES))
+        raise UserError(f"{paths[0]}: no pictures there; what counts as one ends in {known}")
     with tqdm(total=len(pictures), unit=" pictures", leave=False, disable=None) as bar:
         readings, failures = reading.read(checkpoint, pictures, bar.update)
     header, rows = reading.columns(checkpoint.classes), [r.row() for r in readings]
     sys.stdout.write(files.csv_text(header, rows))
-    if table:
-        files.write_csv(table, header, rows)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
+    if table:
+        try:
+            files.write_csv(table, header, rows)
+        except OSError as error:
+            raise UserError(f"{table}: {error.strerror}; name a file that can be written") from None
     return 1 if failures else 0
 
 
@@ -43,6 +49,8 @@ def main() -> int | str:
         return predict(arguments.paths, arguments.model, arguments.csv)
     except UserError as error:
         return f"error: {error}"
+    except OSError as error:
+        return f"error: {error.filename}: {error.strerror}; name another picture or folder"
     except KeyboardInterrupt:
         return "stopped"
 

@@ -73,9 +73,17 @@ def test_a_path_that_is_not_there_is_one_line(model, tmp_path, wrong):
     assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
 
 
-def test_an_empty_folder_is_a_header_alone(model, tmp_path):
+def test_a_folder_without_a_picture_is_one_line(model, tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"photo")
     done = predict(tmp_path, "--model", model)
-    assert (done.returncode, done.stdout) == (0, "path,prediction,probability,alpha,beta,gamma\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr and ".jpg" in done.stderr
+
+
+def test_a_table_that_cannot_be_written_is_one_line(model, tmp_path):
+    done = predict(DIGITS / "7.png", "--model", model, "--csv", tmp_path)
+    assert done.returncode == 1 and "7.png" in done.stdout
+    assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
 
 
 def test_without_a_path_it_says_how_to_ask():
