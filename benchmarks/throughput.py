@@ -64,16 +64,23 @@ def usual(workers: int) -> float:
 def ours(augmented: bool) -> float:
     """Pictures per second of training.fit."""
     from recognition import datasets, networks, params, training
-    from recognition.augmentation import Affine
+    from recognition.augmentation import Distortion
     from recognition.determinism import generator, pin_torch
 
     pin_torch()
     split = datasets.load("mnist", DATA, train=True)
     network = networks.build("MnistNet", {}, generator(0, "weights"))
     train = params.load(Path("params.yaml")).train
-    affine = Affine(train.rotation, train.scale, train.shift) if augmented else Affine(0.0, 0.0, 0.0)
+    distortion = Distortion(train.rotation, train.scale, train.shift) if augmented else Distortion(0.0, 0.0, 0.0)
     recipe = training.Recipe(
-        1, train.batch_size, train.learning_rate, train.momentum, train.weight_decay, affine, train.seed, train.shards
+        1,
+        train.batch_size,
+        train.learning_rate,
+        train.momentum,
+        train.weight_decay,
+        distortion,
+        train.seed,
+        train.shards,
     )
     normalisation = datasets.Normalisation(0.1307, 0.3081)
     with tempfile.TemporaryDirectory() as folder:

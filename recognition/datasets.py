@@ -22,6 +22,13 @@ class Split(NamedTuple):
     def __getitem__(self, index):  # a split of the chosen pictures, not a field
         return Split(self.pictures[index], self.labels[index])
 
+    def balanced(self, n: int) -> "Split":
+        """About `n` pictures, each class as often as any other: every class's pictures over and over."""
+        classes = self.labels.unique()
+        each = max(1, n // len(classes))
+        places = [(self.labels == label).nonzero().flatten() for label in classes]
+        return self[torch.cat([place[torch.arange(each) % len(place)] for place in places])]
+
 
 class Normalisation(NamedTuple):
     """Mean and standard deviation of the pixels, on the scale of 0 to 1."""

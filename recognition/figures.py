@@ -7,7 +7,6 @@ which low is paper and high is ink, and are shown that way.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,7 +25,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
-from recognition.files import write_bytes
+from recognition.files import write_png
 from recognition.filters import Description
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 WIDTH = 6.5  # inches
 DPI = 200
-RUNS_ONLY = 3  # zlib's Z_RLE
 SMALL, NORMAL = 6.5, 7.5  # points
 INK, PALE, ACCENT = "0.1", "0.55", "#8c2d04"  # the accent is as dark as ink in grey
 
@@ -67,17 +65,14 @@ SIGNED = LinearSegmentedColormap.from_list("signed", ["#0b1d4f", "#4a6590", "#9a
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` as a PNG: the same bytes wherever the same libraries run, with no date or version inside.
 
-    Fifty-two levels a channel are plenty for print. The compressor is told to look for runs only: which longer matches
-    one finds is up to its hash function, and so may be to the processor's instruction set.
+    Fifty-two levels a channel are plenty for print.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     picture = picture.point([5 * round(level / 5) for level in range(256)] * 3)
     picture = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    content = io.BytesIO()
-    picture.save(content, "PNG", dpi=(DPI, DPI), compress_type=RUNS_ONLY)
-    write_bytes(path, content.getvalue())
+    write_png(path, picture, dpi=(DPI, DPI))
 
 
 @_styled

@@ -1,11 +1,19 @@
 """Writing files so that a reader never sees half of one."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image  # which stages without pictures need not load
+
+RUNS_ONLY = 3  # zlib's Z_RLE
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -30,6 +38,17 @@ def write_json(path: Path, value: object) -> None:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table as `csv_text` formats it."""
     write_bytes(path, csv_text(header, rows).encode())
+
+
+def write_png(path: Path, picture: Image, **options: object) -> None:
+    """Write a picture as PNG, the same bytes wherever the same Pillow runs.
+
+    The compressor is told to look for runs only: which longer matches one finds is up to its hash function, and so may
+    be to the processor's instruction set.
+    """
+    content = io.BytesIO()
+    picture.save(content, "PNG", compress_type=RUNS_ONLY, **options)
+    write_bytes(path, content.getvalue())
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -8,7 +8,9 @@ Three steps, each of which can be looked at: `read_grey` (file to grey values), 
 of the ink of the one character), `normalise` (ink to 28x28). `prepare` does all of it.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,29 @@ def prepare(path: Path) -> np.ndarray:
     if not ink.any():
         raise UserError(f"{path}: no ink found; the picture must show one character, darker or lighter than its paper")
     return normalise(ink)
+
+
+def prepare_all(paths: Sequence[Path], seen: Callable[[int], object] = lambda n: None) -> list[np.ndarray | UserError]:
+    """Every picture as `prepare` makes it, or why there is none, side by side on every core, in the order given.
+
+    `seen` is called with the number done since its last call.
+    """
+
+    def one(path: Path) -> np.ndarray | UserError:
+        try:
+            return prepare(path)
+        except UserError as error:
+            return error
+
+    found = []
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for picture in pool.map(one, paths):
+            found.append(picture)
+            seen(1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found
 
 
 def read_grey(path: Path) -> np.ndarray:

@@ -5,11 +5,12 @@ from copy import deepcopy
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recognition.dropout import Dropout
 
 IMAGE_SIZE = 28  # pixels, height and width of every picture
+HEAD = "fc2"  # the last layer with weights: one output a class
 
 
 class MnistNet(nn.Sequential):
@@ -47,6 +48,22 @@ def build(architecture: str, arguments: dict, generator: torch.Generator) -> nn.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator.initial_seed())
         return ARCHITECTURES[architecture](**arguments).to(memory_format=torch.channels_last)
+
+
+def with_new_head(
+    architecture: str, arguments: dict, weights: dict[str, Tensor], generator: torch.Generator
+) -> nn.Module:
+    """A network with the `weights` of another of its kind, but for the last layer, which is new and drawn at random."""
+    network = build(architecture, arguments, generator)
+    kept = {name: value for name, value in weights.items() if name not in (f"{HEAD}.weight", f"{HEAD}.bias")}
+    network.load_state_dict(network.state_dict() | kept)
+    return network
+
+
+def freeze_features(network: nn.Module) -> None:
+    """Let a training change the last layer only."""
+    network.requires_grad_(False)
+    network.get_submodule(HEAD).requires_grad_(True)
 
 
 def output_size(features: OrderedDict[str, nn.Module]) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
+from recognition.alphabet import NAMES
 from recognition.errors import UserError
 
 
@@ -41,9 +43,60 @@ class Train(Section):
     shift: Annotated[float, Field(ge=0, le=28)]
 
 
+class Greek(Section):
+    source: Literal["auto", "folder", "drive", "omniglot", "rendered"]
+    timeout_s: Annotated[float, Field(gt=0, le=3600)]
+    held_out: Annotated[float, Field(ge=0, lt=1)]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Study(Section):
+    letters: Annotated[list[Literal[*NAMES]], Field(min_length=2, max_length=len(NAMES))]
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+
+    @field_validator("letters")
+    @classmethod
+    def once(cls, letters: list[str]) -> list[str]:
+        if len(set(letters)) < len(letters):
+            raise PydanticCustomError("twice", "a letter should be named once")
+        return letters
+
+
+class LastLayer(Section):
+    batch_size: Annotated[int, Field(ge=1, le=10000)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+
+
+class AllLayers(Section):
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+    pictures: Annotated[int, Field(ge=1, le=100000)]
+    batch_size: Annotated[int, Field(ge=1, le=10000)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    shift: Annotated[float, Field(ge=0, le=28)]
+    shear: Annotated[float, Field(ge=0, le=2)]
+    elastic: Annotated[float, Field(ge=0, le=1000)]
+    smoothness: Annotated[float, Field(ge=1, le=28)]
+
+
+class Finetune(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    shards: Annotated[int, Field(ge=1, le=256)]
+    greek: Study
+    greek_extended: Study
+    last_layer: LastLayer
+    all_layers: AllLayers
+
+
 class Params(Section):
     download: Download
+    greek: Greek
     train: Train
+    finetune: Finetune
 
 
 class Yaml12Loader(yaml.SafeLoader):

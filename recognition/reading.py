@@ -1,8 +1,6 @@
 """Reading pictures of handwriting with a trained network."""
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,34 +34,17 @@ def read(
 ) -> tuple[list[Reading], list[str]]:
     """Read every picture that can be read. Returns the readings, and a line for each picture that cannot.
 
-    The pictures are prepared side by side, on every core; `seen` is called with the number done since its last call.
+    `seen` is called with the number done since its last call.
     """
-    paths, prepared, failures = [], [], []
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        for path, found in zip(pictures, pool.map(prepare, pictures), strict=True):
-            if isinstance(found, UserError):
-                failures.append(str(found))
-            else:
-                paths.append(path)
-                prepared.append(found)
-            seen(1)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    found = handwriting.prepare_all(pictures, seen)
+    failures = [str(error) for error in found if isinstance(error, UserError)]
+    paths = [path for path, one in zip(pictures, found, strict=True) if not isinstance(one, UserError)]
     if not paths:
         return [], failures
-    batch = torch.from_numpy(np.stack(prepared))
+    batch = torch.from_numpy(np.stack([one for one in found if not isinstance(one, UserError)]))
     rows = training.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
     readings = [
         Reading(path, checkpoint.classes[int(row.argmax())], row.exp().tolist())
         for path, row in zip(paths, rows, strict=True)
     ]
     return readings, failures
-
-
-def prepare(path: Path) -> np.ndarray | UserError:
-    """The picture as a network reads it, or why there is none."""
-    try:
-        return handwriting.prepare(path)
-    except UserError as error:
-        return error

@@ -1,7 +1,8 @@
 """Training a network: stochastic gradient descent with Nesterov momentum on a one-cycle schedule."""
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recognition import files
-from recognition.augmentation import Affine
+from recognition.augmentation import Distortion
 from recognition.checkpoints import serialised
 from recognition.datasets import Normalisation, Split
 from recognition.determinism import generator
@@ -22,37 +23,7 @@ from recognition.errors import UserError
 
 STEPS_PER_POINT = 20  # steps whose mean training loss is one point of the curve
 WARM_UP = 0.3  # share of the schedule in which the learning rate rises
-
-
-@dataclass(frozen=True)
-class Recipe:
-    epochs: int
-    batch_size: int
-    learning_rate: float  # the peak of the schedule
-    momentum: float
-    weight_decay: float
-    affine: Affine
-    seed: int
-    shards: int  # pieces of a batch that are computed side by side
-
-
-class Epoch(NamedTuple):
-    epoch: int
-    examples: int  # seen since the start
-    train_loss: float  # mean over the epoch, dropout on
-    held_out_loss: float
-    held_out_accuracy: float
-
-
-class Point(NamedTuple):
-    examples: int
-    train_loss: float  # mean of the last steps
-
-
-class History(NamedTuple):
-    epochs: list[Epoch]
-    points: list[Point]
-    best: dict[str, Tensor]  # the weights after the epoch of the lowest training loss
+KEEP_EVERY = 1.0  # seconds, at least, between two states that are written: small epochs are as short as writing one
 
 
 def one_cycle(progress: float, peak: float) -> float:
@@ -68,6 +39,52 @@ def one_cycle(progress: float, peak: float) -> float:
     return low + (high - low) * (1 - math.cos(math.pi * phase)) / 2
 
 
+def constant(progress: float, peak: float) -> float:
+    """The same learning rate all the time."""
+    return peak
+
+
+SCHEDULES = {"one_cycle": one_cycle, "constant": constant}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    epochs: int
+    batch_size: int
+    learning_rate: float  # the peak of the schedule
+    momentum: float
+    weight_decay: float
+    distortion: Distortion
+    seed: int
+    shards: int  # pieces of a batch that are computed side by side
+    schedule: str = "one_cycle"  # one of SCHEDULES
+
+
+class Score(NamedTuple):
+    """How a network does on a set of pictures; nan for none."""
+
+    loss: float  # mean negative log-likelihood, nats
+    accuracy: float
+
+
+class Epoch(NamedTuple):
+    epoch: int
+    examples: int  # seen since the start
+    train_loss: float  # mean over the epoch, dropout on
+    scores: list[Score]  # of each set that is watched
+
+
+class Point(NamedTuple):
+    examples: int
+    train_loss: float  # mean of the last steps
+
+
+class History(NamedTuple):
+    epochs: list[Epoch]
+    points: list[Point]
+    best: dict[str, Tensor]  # the weights after the epoch of the lowest training loss
+
+
 class Shards:
     """The gradient of a batch, in `n` pieces side by side, each on one thread.
 
@@ -78,7 +95,7 @@ class Shards:
 
     def __init__(self, network: nn.Module, n: int) -> None:
         self.replicas = [network, *(replica(network) for _ in range(n - 1))]
-        self.parameters = [list(network.parameters()) for network in self.replicas]
+        self.parameters = [trained(network) for network in self.replicas]
         self.pool = ThreadPoolExecutor(max(1, n - 1))
 
     def dropout(self, seed: int, epoch: int) -> None:
@@ -113,6 +130,11 @@ class Shards:
         return loss
 
 
+def trained(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
 def replica(network: nn.Module) -> nn.Module:
     """The same network, its weights shared, with gradients and dropout draws of its own."""
     copy = deepcopy(network)
@@ -124,22 +146,22 @@ def replica(network: nn.Module) -> nn.Module:
 def fit(
     network: nn.Module,
     train: Split,
-    held_out: Split,
+    watched: Sequence[Split],
     normalisation: Normalisation,
     recipe: Recipe,
     device: str,
     kept: Path,
     seen: Callable[[int], object],
 ) -> History:
-    """Train `network` in place, and score it on the held-out pictures after every epoch.
+    """Train `network` in place, but for what is frozen, and score it on each set of `watched` after every epoch.
 
-    The state after each epoch is kept in the file `kept`; a killed training called again goes on from there and ends
+    The state after an epoch is kept in the file `kept`; a killed training called again goes on from there and ends
     with the same bytes. `seen` is called with the number of pictures seen since its last call.
     """
     network.to(device)
-    train, held_out = (Split(split.pictures.to(device), split.labels.to(device)) for split in (train, held_out))
+    train, *watched = (Split(split.pictures.to(device), split.labels.to(device)) for split in (train, *watched))
     optimizer = torch.optim.SGD(
-        network.parameters(),
+        trained(network),
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
@@ -149,21 +171,25 @@ def fit(
     epochs, points, best = resume(kept, network, optimizer)
     seen(epochs[-1].examples if epochs else 0)
     shards = Shards(network, recipe.shards)
+    due = 0.0
     for epoch in range(len(epochs) + 1, recipe.epochs + 1):
         curve = train_epoch(network, shards, optimizer, train, normalisation, recipe, epoch, seen)
-        losses, correct = score(log_probabilities(network, held_out.pictures, normalisation), held_out.labels)
+        scores = [score(log_probabilities(network, split.pictures, normalisation), split.labels) for split in watched]
         mean_loss = sum(loss * n for n, loss in curve) / len(train.labels)
         if not math.isfinite(mean_loss):
             raise UserError(
-                f"the training loss is {mean_loss} in epoch {epoch}; lower train.learning_rate in params.yaml"
+                f"the training loss is {mean_loss} in epoch {epoch}; lower this training's learning_rate in params.yaml"
             )
         if mean_loss < min((e.train_loss for e in epochs), default=math.inf):
             best = {name: value.detach().clone() for name, value in network.state_dict().items()}
         examples = (epoch - 1) * len(train.labels)
-        epochs.append(Epoch(epoch, epoch * len(train.labels), mean_loss, losses.mean().item(), correct.mean().item()))
+        means = [Score(losses.mean().item(), correct.mean().item()) for losses, correct in scores]
+        epochs.append(Epoch(epoch, epoch * len(train.labels), mean_loss, means))
         for n, loss in curve:
             points.append(Point(examples := examples + n, loss))
-        keep(kept, network, optimizer, epochs, points, best)
+        if time.monotonic() >= due or epoch == recipe.epochs:
+            keep(kept, network, optimizer, epochs, points, best)
+            due = time.monotonic() + KEEP_EVERY
     return History(epochs, points, best)
 
 
@@ -183,18 +209,19 @@ def train_epoch(
     """
     n, device = len(train.labels), train.labels.device
     order = torch.randperm(n, generator=generator(recipe.seed, "order", epoch)).to(device)
-    affine = recipe.affine.draw(n, generator(recipe.seed, "affine", epoch)).to(device)
+    size = train.pictures.shape[-1]
+    draws = recipe.distortion.draw(n, size, generator(recipe.seed, "affine", epoch)).to(device)
     shards.dropout(recipe.seed, epoch)
     network.train()
 
     def prepare(indices: Tensor) -> Tensor:
         ink = train.pictures[indices].unsqueeze(1).to(torch.float32)
-        return normalisation(recipe.affine.apply(ink, affine[indices]))
+        return normalisation(recipe.distortion.apply(ink, draws[indices]))
 
     batches = order.split(recipe.batch_size)
     sums, counts = [], []
     for step, batch in enumerate(batches):
-        rate = one_cycle((epoch - 1 + step / len(batches)) / recipe.epochs, recipe.learning_rate)
+        rate = SCHEDULES[recipe.schedule]((epoch - 1 + step / len(batches)) / recipe.epochs, recipe.learning_rate)
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = shards.backward(prepare, batch, train.labels[batch])
@@ -231,7 +258,7 @@ def keep(path, network, optimizer, epochs, points, best) -> None:
     state = {
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "epochs": [tuple(epoch) for epoch in epochs],
+        "epochs": [(*epoch[:-1], [tuple(score) for score in epoch.scores]) for epoch in epochs],
         "points": [tuple(point) for point in points],
         "best": best,
     }
@@ -245,7 +272,8 @@ def resume(path, network, optimizer) -> tuple[list[Epoch], list[Point], dict[str
     state = torch.load(path, weights_only=True)
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
-    return [Epoch(*epoch) for epoch in state["epochs"]], [Point(*point) for point in state["points"]], state["best"]
+    epochs = [Epoch(*rest, [Score(*score) for score in scores]) for *rest, scores in state["epochs"]]
+    return epochs, [Point(*point) for point in state["points"]], state["best"]
 
 
 def device(wanted: str) -> str:

@@ -1,34 +1,71 @@
-"""Read the user's own handwritten digits."""
+"""Read the user's own handwriting: digits, and Greek letters with the network that knows them."""
 
 import sys
 from pathlib import Path
 
-from recognition import checkpoints, files, handwriting, reading, scores
+from recognition import alphabet, checkpoints, files, handwriting, letters, reading, scores
 from recognition.determinism import pin_torch
 from stages import run
 
-PICTURES = Path("data/handwriting/digits")
-MODEL = Path("models/train/checkpoint.pth")
+DIGITS = Path("data/handwriting/digits")
+LETTERS = Path("data/handwriting/greek")
+LEARNED = Path("data/greek")
+DIGIT_MODEL = Path("models/train/checkpoint.pth")
+LETTER_MODELS = {name: Path("models/finetune") / name / "all_layers.pth" for name in ("greek", "greek_extended")}
 REPORTS = Path("reports/recognise")
 
 
 def main() -> None:
     pin_torch()
-    checkpoint = checkpoints.load(MODEL)
-    pictures = handwriting.find_pictures([PICTURES]) if PICTURES.exists() else []
-    readings, failures = reading.read(checkpoint, pictures)
-    for failure in failures:
-        print(f"left out: {failure}", file=sys.stderr)
+    files.write_json(REPORTS / "metrics.json", {"handwriting": {"digits": read_digits(), "greek": read_letters()}})
 
+
+def read_digits() -> dict[str, int | float]:
+    """Read the digits, write a row for each, and return how many are right."""
+    checkpoint = checkpoints.load(DIGIT_MODEL)
+    pictures = handwriting.find_pictures([DIGITS]) if DIGITS.exists() else []
+    readings, failures = reading.read(checkpoint, pictures)
+    left_out(failures)
     labels = [handwriting.label_of(r.path, checkpoint.classes) for r in readings]
-    right = [r.prediction == label for r, label in zip(readings, labels, strict=True) if label is not None]
-    metrics = {**scores.accuracy(sum(right), len(right)), "unlabelled": labels.count(None), "unreadable": len(failures)}
-    files.write_json(REPORTS / "metrics.json", {"handwriting": metrics})
     files.write_csv(
         REPORTS / "readings.csv",
         ["label", *reading.columns(checkpoint.classes)],
         [[label or "", *r.row()] for label, r in zip(labels, readings, strict=True)],
     )
+    right = [r.prediction == label for r, label in zip(readings, labels, strict=True) if label is not None]
+    return {**scores.accuracy(sum(right), len(right)), "unlabelled": labels.count(None), "unreadable": len(failures)}
+
+
+def read_letters() -> dict[str, int | float]:
+    """Read each letter with the first network that knows it. Those that the networks have learned from do not count."""
+    models = {name: checkpoints.load(path) for name, path in LETTER_MODELS.items()}
+    learned = {row.origin for row in letters.read_table(LEARNED) if row.source == "folder" and row.split == "train"}
+    asked: dict[str, list[Path]] = {name: [] for name in models}
+    failures = []
+    for path in handwriting.find_pictures([LETTERS]) if LETTERS.exists() else []:
+        letter = alphabet.named_in(path.relative_to(LETTERS))
+        if name := next((name for name, model in models.items() if letter in model.classes), None):
+            asked[name].append(path)
+        else:
+            failures.append(f"{path}: no network knows {letter}; add it to finetune.greek.letters in params.yaml")
+    rows = []
+    for name, paths in asked.items():
+        readings, unreadable = reading.read(models[name], paths)
+        failures += unreadable
+        for r in readings:
+            label = alphabet.named_in(r.path.relative_to(LETTERS))
+            known = r.path.as_posix() in learned
+            rows.append([label, name, "learned" if known else "new", *r.row()[:3]])
+    left_out(failures)
+    header = ["label", "network", "picture", *reading.columns([])]
+    files.write_csv(REPORTS / "letters.csv", header, sorted(rows, key=lambda row: row[3]))
+    right = [row[0] == row[4] for row in rows if row[2] == "new"]
+    return {**scores.accuracy(sum(right), len(right)), "learned": len(rows) - len(right), "left_out": len(failures)}
+
+
+def left_out(failures: list[str]) -> None:
+    for failure in failures:
+        print(f"left out: {failure}", file=sys.stderr)
 
 
 if __name__ == "__main__":

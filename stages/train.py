@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from recognition import checkpoints, datasets, files, networks, store, training
-from recognition.augmentation import Affine
+from recognition.augmentation import Distortion
 from recognition.determinism import generator, pin_torch
 from recognition.params import load
 from stages import CACHE, progress, run
@@ -34,13 +34,13 @@ def main() -> None:
         learning_rate=params.learning_rate,
         momentum=params.momentum,
         weight_decay=params.weight_decay,
-        affine=Affine(params.rotation, params.scale, params.shift),
+        distortion=Distortion(params.rotation, params.scale, params.shift),
         seed=params.seed,
         shards=params.shards,
     )
     kept = CACHE / "train" / store.fingerprint(params, device, *map(store.digest, (t.numpy() for t in split)))
     with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
-        history = training.fit(network, train, held_out, normalisation, recipe, device, kept, bar.update)
+        history = training.fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
 
     last = checkpoints.Checkpoint(
         "MnistNet", arguments, network.state_dict(), datasets.CLASSES["mnist"], normalisation, params.epochs
@@ -48,7 +48,8 @@ def main() -> None:
     best = min(history.epochs, key=lambda epoch: epoch.train_loss)
     checkpoints.save(MODELS / "checkpoint.pth", last)
     checkpoints.save(MODELS / "checkpoint_best.pth", last._replace(weights=history.best, epoch=best.epoch))
-    files.write_csv(REPORTS / "epochs.csv", training.Epoch._fields, history.epochs)
+    header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
+    files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
     files.write_csv(REPORTS / "steps.csv", training.Point._fields, history.points)
     files.write_json(REPORTS / "metrics.json", {"train": metrics(network, history)})
 
@@ -58,8 +59,8 @@ def metrics(network, history: training.History) -> dict[str, float]:
     return {
         "parameters": sum(p.numel() for p in network.parameters()),
         "train_loss": round(final.train_loss, 6),
-        "held_out_loss": round(final.held_out_loss, 6),
-        "held_out_accuracy": round(final.held_out_accuracy, 6),
+        "held_out_loss": round(final.scores[0].loss, 6),
+        "held_out_accuracy": round(final.scores[0].accuracy, 6),
     }
 
 

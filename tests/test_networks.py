@@ -84,3 +84,16 @@ def test_weights_come_from_the_generator_and_leave_the_global_one_alone():
     assert torch.equal(torch.get_rng_state(), before)
     other = networks.build("MnistNet", {}, generator(1, "weights"))
     assert not torch.equal(other.conv1.weight, first["conv1.weight"])
+
+
+def test_a_new_head_changes_nothing_but_the_last_layer():
+    old = networks.build("MnistNet", {"classes": 10, "filters": 4}, generator(0, "weights"))
+    arguments = {"classes": 3, "filters": 4}
+    new = networks.with_new_head("MnistNet", arguments, old.state_dict(), generator(1, "head"))
+    for name, value in new.state_dict().items():
+        if name.startswith(networks.HEAD):
+            assert len(value) == 3
+        else:
+            assert torch.equal(value, old.state_dict()[name])
+    again = networks.with_new_head("MnistNet", arguments, old.state_dict(), generator(1, "head"))
+    assert all(torch.equal(a, b) for a, b in zip(new.parameters(), again.parameters(), strict=True))

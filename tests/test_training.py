@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from recognition import networks, training
-from recognition.augmentation import Affine
+from recognition.augmentation import Distortion
 from recognition.checkpoints import serialised
 from recognition.datasets import Normalisation, Split
 from recognition.determinism import generator
@@ -22,7 +22,7 @@ RECIPE = Recipe(
     learning_rate=0.03,
     momentum=0.9,
     weight_decay=5e-4,
-    affine=Affine(8, 0.1, 1.5),
+    distortion=Distortion(8, 0.1, 1.5),
     seed=0,
     shards=2,
 )
@@ -44,7 +44,7 @@ def network(seed: int = 0, **arguments):
 
 def trained(tmp_path, recipe=RECIPE, kept="kept", seen=lambda n: None, n=170):
     net = network()
-    history = fit(net, pictures(n), pictures(50), NORMALISATION, recipe, "cpu", tmp_path / kept, seen)
+    history = fit(net, pictures(n), [pictures(50)], NORMALISATION, recipe, "cpu", tmp_path / kept, seen)
     return net, history
 
 
@@ -93,13 +93,13 @@ def test_the_pieces_drop_differently():
 
 
 def test_one_batch_can_be_learnt_by_heart(tmp_path):
-    recipe = replace(RECIPE, epochs=40, batch_size=20, affine=Affine(0, 0, 0))
+    recipe = replace(RECIPE, epochs=40, batch_size=20, distortion=Distortion(0, 0, 0))
     net = network(dropout=0.0)
     split = pictures(20)
-    history = fit(net, split, split, NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: None)
+    history = fit(net, split, [split], NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: None)
     assert history.epochs[0].train_loss == pytest.approx(math.log(10), abs=0.2)
     assert history.epochs[-1].train_loss < 0.01
-    assert history.epochs[-1].held_out_accuracy == 1
+    assert history.epochs[-1].scores[0].accuracy == 1
 
 
 def test_an_epoch_sees_every_picture_once_and_the_history_counts_them(tmp_path, monkeypatch):
@@ -110,7 +110,7 @@ def test_an_epoch_sees_every_picture_once_and_the_history_counts_them(tmp_path, 
         Shards, "backward", lambda self, p, batch, y: (seen.extend(batch.tolist()), original(self, p, batch, y))[1]
     )
     told = []
-    history = fit(net, split, pictures(50), NORMALISATION, RECIPE, "cpu", tmp_path / "kept", told.append)
+    history = fit(net, split, [pictures(50)], NORMALISATION, RECIPE, "cpu", tmp_path / "kept", told.append)
     epochs = [seen[i : i + 170] for i in range(0, len(seen), 170)]
     assert all(sorted(epoch) == list(range(170)) for epoch in epochs) and len(epochs) == 3
     assert epochs[0] != epochs[1]
@@ -124,8 +124,8 @@ def test_scores_are_those_of_the_evaluated_network(tmp_path):
     held = pictures(50)
     found = training.log_probabilities(net, held.pictures, NORMALISATION, batch=7)
     losses, correct = training.score(found, held.labels)
-    assert losses.mean().item() == pytest.approx(history.epochs[-1].held_out_loss, abs=1e-6)
-    assert correct.mean().item() == history.epochs[-1].held_out_accuracy
+    assert losses.mean().item() == pytest.approx(history.epochs[-1].scores[0].loss, abs=1e-6)
+    assert correct.mean().item() == history.epochs[-1].scores[0].accuracy
     oracle = F.nll_loss(net.eval()(NORMALISATION(held.pictures.unsqueeze(1))), held.labels)
     assert losses.mean().item() == pytest.approx(oracle.item(), abs=1e-6)
 
@@ -134,9 +134,8 @@ def test_training_goes_on_in_training_mode_after_the_first_evaluation(tmp_path):
     modes = []
     net = network()
     net.dropout.register_forward_hook(lambda layer, *_: modes.append(layer.training))
-    fit(
-        net, pictures(32), pictures(16), NORMALISATION, replace(RECIPE, shards=1), "cpu", tmp_path / "kept", lambda n: 0
-    )
+    recipe = replace(RECIPE, shards=1)
+    fit(net, pictures(32), [pictures(16)], NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: 0)
     assert modes == [True, True, False] * 3
 
 
@@ -152,7 +151,7 @@ def test_the_best_is_the_epoch_of_the_lowest_mean_loss(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "train_epoch", spy)
-        history = fit(net, pictures(170), pictures(50), NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: None)
+        history = fit(net, pictures(170), [pictures(50)], NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: 0)
     best = min(history.epochs, key=lambda e: e.train_loss).epoch
     assert all(torch.equal(history.best[name], weights[best - 1][name]) for name in history.best)
 
@@ -162,7 +161,8 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("after", [1, 200, 400])
-def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, after):
+def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, monkeypatch, after):
+    monkeypatch.setattr(training, "KEEP_EVERY", 0)
     unbroken = everything(*trained(tmp_path, kept="unbroken"))
     told = 0
 
@@ -183,7 +183,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, after)
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"shards": 1}, {"weight_decay": 0.0}, {"momentum": 0.0}, {"affine": Affine(0, 0, 0)}],
+    [{"seed": 1}, {"shards": 1}, {"weight_decay": 0.0}, {"momentum": 0.0}, {"distortion": Distortion(0, 0, 0)}],
     ids=lambda change: next(iter(change)),
 )
 def test_every_part_of_the_recipe_matters(tmp_path, change):
@@ -192,7 +192,7 @@ def test_every_part_of_the_recipe_matters(tmp_path, change):
 
 
 def test_a_training_that_diverges_says_what_to_lower(tmp_path):
-    with pytest.raises(UserError, match=r"train\.learning_rate"):
+    with pytest.raises(UserError, match=r"learning_rate in params\.yaml"):
         trained(tmp_path, replace(RECIPE, learning_rate=1e6, momentum=0.99))
 
 
@@ -203,3 +203,36 @@ def test_a_device_that_is_not_there_is_an_error_and_auto_is_not(monkeypatch):
         training.device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert (training.device("auto"), training.device("cpu"), training.device("cuda")) == ("cuda", "cpu", "cuda")
+
+
+def test_frozen_layers_stay_bit_identical_and_the_head_learns(tmp_path):
+    net = network()
+    networks.freeze_features(net)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    fit(net, pictures(60), [pictures(20)], NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: 0)
+    changed = {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"fc2.weight", "fc2.bias"}
+
+
+def test_every_watched_set_is_scored_and_an_empty_one_is_nan(tmp_path):
+    sets = [pictures(20), pictures(0), pictures(30)]
+    history = fit(network(), pictures(60), sets, NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: 0)
+    first, empty, last = history.epochs[-1].scores
+    assert math.isfinite(first.loss) and math.isfinite(last.loss) and first != last
+    assert math.isnan(empty.loss) and math.isnan(empty.accuracy)
+
+
+def test_a_constant_schedule_is_plain_descent(tmp_path):
+    """Without momentum, decay and chance: weights minus rate times gradient, by hand."""
+    recipe = replace(
+        RECIPE, epochs=1, batch_size=40, learning_rate=0.05, momentum=0.0, weight_decay=0.0, schedule="constant"
+    )
+    recipe = replace(recipe, distortion=Distortion(0, 0, 0), shards=1)
+    net, split = network(dropout=0.0), pictures(40)
+    loss = F.nll_loss(net(NORMALISATION(split.pictures.unsqueeze(1))), split.labels)
+    expected = [
+        p - 0.05 * g for p, g in zip(net.parameters(), torch.autograd.grad(loss, [*net.parameters()]), strict=True)
+    ]
+    fit(net, split, [], NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: 0)
+    for found, wanted in zip(net.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)

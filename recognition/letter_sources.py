@@ -1,0 +1,180 @@
+"""Where pictures of Greek letters come from: the user, Google Drive, Omniglot, or the faces that matplotlib ships.
+
+A source yields pictures of whatever letters it has, or says in a `Failure` why it has none.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from recognition import alphabet, handwriting, letters
+from recognition.errors import UserError
+from recognition.sources import UNFIT, Failure, Progress, answer, chunks, reason
+
+DRIVE = "https://drive.google.com/drive/folders/1c4XRiisC3ZAQLG-Pc7yR7W6doxjPS5AN"  # the original report's
+OMNIGLOT_BYTES = 1 << 25  # of the archive, at most; it has 9.5 MB
+FACES = [  # of those with Greek letters that matplotlib ships; LastResortHE draws one box for all of them
+    ("DejaVu Sans", "DejaVuSans", ["", "-Bold", "-Oblique", "-BoldOblique"]),
+    ("DejaVu Sans Mono", "DejaVuSansMono", ["", "-Bold", "-Oblique", "-BoldOblique"]),
+    ("DejaVu Serif", "DejaVuSerif", ["", "-Bold", "-Italic", "-BoldItalic"]),
+    ("STIX General", "STIXGeneral", ["", "Bol", "Italic", "BolIta"]),
+]
+FORMS = {"epsilon": "ϵ", "theta": "ϑ", "phi": "ϕ"}  # the other form that many a hand writes
+EM = 200  # pixels, the height of a rendered line
+
+
+class Picture(NamedTuple):
+    """A picture of one letter, on its way into a data set."""
+
+    letter: str
+    name: str  # of its file, without suffix
+    writer: str  # or typeface; "" where unknown
+    origin: str  # what it was at its source
+    grey: np.ndarray  # (H, W) uint8
+
+
+Complain = Callable[[str], object]  # is told, in a line, of a picture that cannot be used
+
+
+def folder(root: Path, complain: Complain) -> list[Picture]:
+    """The user's own pictures: root/<letter>/*. Raises UserError where a picture's path names no letter."""
+    found = []
+    for path in handwriting.find_pictures([root]) if root.exists() else []:
+        letter = alphabet.named_in(path.relative_to(root))
+        if letter is None:
+            known = ", ".join(alphabet.NAMES)
+            raise UserError(f"{path}: its folder names no Greek letter; move it into one named {known}")
+        found.append((letter, path.stem, path.as_posix(), path))
+    return readable(found, complain)
+
+
+def drive(scratch: Path, timeout_s: float, progress: Progress, complain: Complain) -> list[Picture]:
+    """The report's Google Drive folder, whatever its layout: the letter is the one that a picture's path names."""
+    import gdown  # 0.3 s
+
+    settings = {"quiet": True, "use_cookies": False, "timeout": timeout_s}
+    found = []
+    try:
+        listed = gdown.download_folder(DRIVE, skip_download=True, **settings)
+        paths = [PurePosixPath(file.path) for file in listed]
+        for path in paths:
+            if path.is_absolute() or ".." in path.parts:
+                raise Failure(f"lists {path}, which climbs out of the folder")
+        wanted = [
+            (file.id, path, letter)
+            for file, path in zip(listed, paths, strict=True)
+            if path.suffix.lower() in handwriting.SUFFIXES and (letter := alphabet.named_in(path))
+        ]
+        if not wanted:
+            raise Failure(f"none of its {len(listed)} files is a picture whose path names a Greek letter")
+        for number, (file, path, letter) in enumerate(wanted):
+            progress("Google Drive, pictures", number, len(wanted))
+            copy = scratch / f"{number}{path.suffix.lower()}"
+            gdown.download(id=file, output=str(copy), **settings)
+            found.append((letter, path.stem, path.as_posix(), copy))
+    except Failure:
+        raise
+    except Exception as error:  # gdown and what it rests on raise whatever a changed page makes them stumble over
+        raise Failure(summary(error, timeout_s)) from error
+    return readable(found, complain)
+
+
+def omniglot(scratch: Path, timeout_s: float, progress: Progress, complain: Complain) -> list[Picture]:
+    """Omniglot's Greek alphabet: 24 lower-case letters by 20 people with a mouse (B. Lake et al., Science, 2015)."""
+    from torchvision.datasets import Omniglot  # imports torch: seconds
+    from torchvision.datasets.utils import check_integrity, extract_archive
+
+    archive = scratch / "images_background.zip"
+    try:
+        with answer(f"{Omniglot.download_url_prefix}/{archive.name}", timeout_s) as stream, archive.open("wb") as file:
+            for chunk in chunks(stream):
+                file.write(chunk)
+                progress("Omniglot", file.tell(), None)
+                if file.tell() > OMNIGLOT_BYTES:
+                    raise Failure(f"more than {OMNIGLOT_BYTES} bytes")
+    except UNFIT as error:
+        raise Failure(reason(error, timeout_s)) from error
+    if not check_integrity(archive, Omniglot.zips_md5[archive.stem]):
+        raise Failure(f"{archive.name}: not the archive that torchvision knows")
+    extract_archive(archive, scratch)
+    found = []
+    for number, letter in enumerate(alphabet.NAMES, 1):  # characters 01 to 24 are alpha to omega
+        for path in sorted((scratch / archive.stem / "Greek" / f"character{number:02}").glob("*.png")):
+            drawer = f"drawer_{path.stem.rpartition('_')[2]}"  # of 0394_07
+            found.append((letter, drawer, f"{path.parent.name}/{path.name}", path))
+    if not found:
+        raise Failure("no Greek alphabet in it")
+    return readable(found, complain)
+
+
+def rendered() -> list[Picture]:
+    """Every letter in every Greek face that matplotlib ships. A typeface, in its four styles, is one writer."""
+    from matplotlib import get_data_path
+
+    found = []
+    for writer, stem, styles in FACES:
+        for style in styles:
+            face = Path(get_data_path()) / "fonts" / "ttf" / f"{stem}{style}.ttf"
+            font = ImageFont.truetype(face, EM, layout_engine=ImageFont.Layout.BASIC)
+            for letter, symbol in alphabet.SYMBOLS.items():
+                for form in (symbol, *FORMS.get(letter, "")):
+                    page = Image.new("L", (EM * 8 // 5, EM * 9 // 5), 255)
+                    ImageDraw.Draw(page).text((EM * 3 // 10, EM // 5), form, font=font, fill=0)
+                    name = face.stem if form == symbol else f"{face.stem}-form2"
+                    found.append(Picture(letter, name, writer, f"{face.name} U+{ord(form):04X}", np.asarray(page)))
+    return found
+
+
+def readable(found: list[tuple[str, str, str, Path]], complain: Complain) -> list[Picture]:
+    """Of (letter, name, origin, file) those that can be read, with the writers that their names tell."""
+    pictures = []
+    writers = letters.writers([(letter, name) for letter, name, _, _ in found])
+    for (letter, name, origin, path), writer in zip(found, writers, strict=True):
+        try:
+            grey = handwriting.read_grey(path)
+            if not handwriting.find_ink(grey).any():
+                raise UserError("no ink found")
+            pictures.append(Picture(letter, name, writer, origin, grey))
+        except UserError as error:
+            complain(f"{origin}: {str(error).removeprefix(f'{path}: ')}")
+    if not pictures:
+        raise Failure("no pictures there" if not found else f"none of its {len(found)} pictures can be read")
+    return pictures
+
+
+def summary(error: Exception, timeout_s: float) -> str:
+    """What went wrong at the library's boundary, on one line."""
+    text = reason(error, timeout_s)
+    if cause := re.search(r"Failed to (?:resolve|establish)[^\(\[]*", text):
+        text = cause[0].strip()
+    return text.split("\n")[0][:200]
+
+
+def file_names(pictures: list[Picture]) -> list[str]:
+    """A file name for each picture, without suffix, of small letters, digits and _: its own, or with a number added."""
+    taken, names = set(), []
+    for picture in pictures:
+        plain = re.sub(r"[^a-z0-9]+", "_", picture.name.lower()).strip("_") or "picture"
+        numbered = (plain, *(f"{plain}_{n}" for n in range(2, len(pictures) + 2)))
+        name = next(name for name in numbered if (picture.letter, name) not in taken)
+        taken.add((picture.letter, name))
+        names.append(name)
+    return names
+
+
+def gather(sources: Sequence[tuple[str, Callable[[], list[Picture]]]], complain: Complain) -> list[tuple[str, Picture]]:
+    """(source, picture) of every letter, each letter from the first source that has it. Asks no source in vain."""
+    found: list[tuple[str, Picture]] = []
+    for name, ask in sources:
+        there = {picture.letter for _, picture in found}
+        if len(there) == len(alphabet.NAMES):
+            break
+        try:
+            found += [(name, picture) for picture in ask() if picture.letter not in there]
+        except Failure as failure:
+            complain(f"{name}: {failure}")
+    return found

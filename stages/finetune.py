@@ -1,0 +1,124 @@
+"""Teach the digit network Greek letters, in two ways: `python -m stages.finetune greek`."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from recognition import checkpoints, files, letters, networks, scores, store, training
+from recognition.augmentation import Distortion
+from recognition.datasets import Split
+from recognition.determinism import generator, pin_torch
+from recognition.errors import UserError
+from recognition.params import Finetune, load
+from stages import CACHE, progress, run
+
+DATA = Path("data/greek")
+DIGITS = Path("models/train/checkpoint.pth")
+MODELS = Path("models/finetune")
+REPORTS = Path("reports/finetune")
+FIRST = 10  # held-out letters whose log-probabilities are written out, as in the original report
+
+
+def main() -> None:
+    params = load(Path("params.yaml")).finetune
+    studies = {"greek": params.greek, "greek_extended": params.greek_extended}
+    match sys.argv[1:]:
+        case [name] if name in studies:
+            study = studies[name]
+        case _:
+            raise UserError(f"study {' '.join(sys.argv[1:]) or 'missing'}: name one of {', '.join(studies)}")
+    pin_torch()
+    digits = checkpoints.load(DIGITS)
+    rows, pictures = letters.load(DATA, study.letters)
+    split = Split(torch.from_numpy(pictures), torch.tensor([study.letters.index(row.letter) for row in rows]))
+    is_held_out = torch.tensor([row.split == "held_out" for row in rows])
+    train, held_out = split[~is_held_out], split[is_held_out]
+    held_out_rows = [row for row in rows if row.split == "held_out"]
+
+    found = recipes(params, study.epochs)
+    shown = {"last_layer": train, "all_layers": train.balanced(params.all_layers.pictures)}
+    metrics, curves, readings = {"train_n": len(train.labels), "held_out_n": len(held_out.labels)}, [], []
+    total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in found.items())
+    with progress(" pictures", total, name) as bar:
+        for way, recipe in found.items():
+            arguments = digits.arguments | {"classes": len(study.letters)}
+            head = generator(params.seed, "head", name)
+            network = networks.with_new_head(digits.architecture, arguments, digits.weights, head)
+            if way == "last_layer":
+                networks.freeze_features(network)
+            data = [store.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *held_out)]
+            kept = CACHE / "finetune" / store.fingerprint(way, name, recipe, study, digits.normalisation, data)
+            history = training.fit(
+                network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update
+            )
+            checkpoint = digits._replace(
+                arguments=arguments, weights=network.state_dict(), classes=study.letters, epoch=recipe.epochs
+            )
+            checkpoints.save(MODELS / name / f"{way}.pth", checkpoint)
+            log_p = training.log_probabilities(network, held_out.pictures, digits.normalisation)
+            metrics[way] = outcome(history, log_p, held_out.labels)
+            curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]
+            readings += [
+                [way, row.path, row.writer, row.letter, study.letters[p.argmax()], p.max().item(), *p.tolist()]
+                for row, p in zip(held_out_rows, log_p, strict=True)
+            ]
+    write(REPORTS / name, {name: metrics}, curves, readings, study.letters)
+
+
+def recipes(params: Finetune, epochs: int) -> dict[str, training.Recipe]:
+    """The two ways of training, by their names."""
+    last, every = params.last_layer, params.all_layers
+    return {
+        "last_layer": training.Recipe(
+            epochs=epochs,
+            batch_size=last.batch_size,
+            learning_rate=last.learning_rate,
+            momentum=last.momentum,
+            weight_decay=0.0,
+            distortion=Distortion(rotation=0.0, scale=0.0, shift=0.0),
+            seed=params.seed,
+            shards=params.shards,
+            schedule="constant",
+        ),
+        "all_layers": training.Recipe(
+            epochs=every.epochs,
+            batch_size=every.batch_size,
+            learning_rate=every.learning_rate,
+            momentum=every.momentum,
+            weight_decay=every.weight_decay,
+            distortion=Distortion(
+                every.rotation, every.scale, every.shift, every.shear, every.elastic, every.smoothness
+            ),
+            seed=params.seed,
+            shards=params.shards,
+        ),
+    }
+
+
+def outcome(history: training.History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:
+    """What a way has reached on the letters held out, and when it read all its training letters."""
+    losses, correct = training.score(log_p, labels)
+    metrics: dict[str, int | float] = scores.accuracy(int(correct.sum()), len(labels))
+    del metrics["n"]
+    if len(labels):
+        metrics["loss"] = round(losses.mean().item(), 6)
+    metrics["train_accuracy"] = round(history.epochs[-1].scores[0].accuracy, 6)
+    perfect = [epoch for epoch in history.epochs if epoch.scores[0].accuracy == 1]
+    if perfect:
+        metrics |= {"epochs_to_100": perfect[0].epoch, "pictures_to_100": perfect[0].examples}
+    return metrics
+
+
+def write(folder: Path, metrics: dict, curves: list, readings: list, names: list[str]) -> None:
+    files.write_json(folder / "metrics.json", metrics)
+    header = ["way", "epoch", "examples", "train_loss", "train_accuracy", "held_out_loss", "held_out_accuracy"]
+    files.write_csv(folder / "epochs.csv", header, curves)
+    header = ["way", "path", "writer", "label", "prediction", "log_probability", *(f"log_p_{name}" for name in names)]
+    files.write_csv(folder / "held_out.csv", header, readings)
+    first = [row for k, row in enumerate(readings) if k < FIRST or 0 <= k - len(readings) // 2 < FIRST]
+    files.write_csv(folder / "first_letters.csv", header, first)
+
+
+if __name__ == "__main__":
+    run(main)

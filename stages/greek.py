@@ -1,0 +1,74 @@
+"""Put pictures of the Greek letters into data/greek, from the first source that has them."""
+
+import sys
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+import stages
+from recognition import files, letter_sources, letters
+from recognition.errors import UserError
+from recognition.params import load
+
+PICTURES = Path("data/handwriting/greek")
+DATA = Path("data/greek")
+REPORTS = Path("reports/greek")
+
+
+def main() -> None:
+    params = load(Path("params.yaml")).greek
+    failures = []
+
+    def complain(line: str) -> None:
+        failures.append(line)
+        bar.write(f"greek: {line}", file=sys.stderr)
+
+    with TemporaryDirectory() as scratch, stages.progress(unit=" pictures") as bar:
+
+        def show(whose: str, done: int, total: int | None) -> None:
+            bar.set_description_str(whose, refresh=False)
+            bar.total = total
+            bar.update(done - bar.n)
+
+        remote = (Path(scratch), params.timeout_s, show, complain)
+        sources = {
+            "folder": partial(letter_sources.folder, PICTURES, complain),
+            "drive": partial(letter_sources.drive, *remote),
+            "omniglot": partial(letter_sources.omniglot, *remote),
+            "rendered": letter_sources.rendered,
+        }
+        asked = sources if params.source == "auto" else [params.source]
+        found = letter_sources.gather([(name, sources[name]) for name in asked], complain)
+    if not found:
+        raise UserError(f"params.yaml: greek.source: {params.source}: {failures[-1]}; try auto, or another source")
+    rows = table([source for source, _ in found], [picture for _, picture in found], params.held_out, params.seed)
+    for row, (_, picture) in zip(rows, found, strict=True):
+        files.write_png(DATA / row.path, Image.fromarray(picture.grey))
+    letters.write_table(DATA, rows)
+
+    held_out = sum(row.split == "held_out" for row in rows)
+    served = Counter(row.source for row in rows)
+    facts = {"letters": len({row.letter for row in rows}), "pictures": len(rows), "held_out": held_out}
+    files.write_json(REPORTS / "metrics.json", {"letters": {**facts, "sources": " ".join(served)}})
+    print(f"greek: {' and '.join(f'{n} pictures from {name}' for name, n in served.items())}; {held_out} held out")
+
+
+def table(
+    sources: list[str], pictures: list[letter_sources.Picture], held_out: float, seed: int
+) -> list[letters.Letter]:
+    """The rows of letters.csv."""
+    names = letter_sources.file_names(pictures)
+    paths = [f"{picture.letter}/{name}.png" for picture, name in zip(pictures, names, strict=True)]
+    hands = [(path, picture.letter, picture.writer) for path, picture in zip(paths, pictures, strict=True)]
+    splits = letters.split(hands, held_out, seed)
+    return [
+        letters.Letter(path, picture.letter, picture.writer, split, source, picture.origin)
+        for path, picture, split, source in zip(paths, pictures, splits, sources, strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    stages.run(main)
