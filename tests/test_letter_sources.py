@@ -1,0 +1,296 @@
+"""Where Greek letters come from: each source, and each way in which it fails."""
+
+import hashlib
+import io
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import gdown
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.datasets import Omniglot
+
+from recognition import alphabet, handwriting, letter_sources
+from recognition.errors import UserError
+from recognition.letter_sources import Picture
+from recognition.sources import Failure
+
+TIMEOUT = 5.0
+
+
+def page(seed: int = 0) -> bytes:
+    """A PNG of a bar on paper."""
+    grey = np.full((60, 60), 220, np.uint8)
+    grey[10:50, 20 + seed : 28 + seed] = 40
+    content = io.BytesIO()
+    Image.fromarray(grey).save(content, "PNG")
+    return content.getvalue()
+
+
+def put(root: Path, *names: str) -> None:
+    for seed, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(page(seed))
+
+
+def nothing(*_: object) -> None:
+    pass
+
+
+# ---- the user's own
+
+
+def test_a_folder_a_letter(tmp_path):
+    put(tmp_path, "alpha/anna.png", "beta/anna.png", "beta/IMG_7.png")
+    found = letter_sources.folder(tmp_path, nothing)
+    assert [(p.letter, p.writer) for p in found] == [("alpha", "anna"), ("beta", ""), ("beta", "anna")]
+    assert [Path(p.origin) for p in found] == sorted(tmp_path.rglob("*.png"))
+
+
+@pytest.mark.parametrize("make", [lambda root: None, lambda root: root.mkdir(), lambda root: put(root, "alpha/x.txt")])
+def test_an_empty_folder_has_nothing(tmp_path, make):
+    make(tmp_path / "greek")
+    with pytest.raises(Failure, match="no pictures there"):
+        letter_sources.folder(tmp_path / "greek", nothing)
+
+
+def test_an_unknown_letter_is_an_error_that_names_the_known_ones(tmp_path):
+    put(tmp_path, "alpha/1.png", "alfa/1.png")
+    with pytest.raises(UserError, match=r"alfa/1\.png: .* alpha, beta") as caught:
+        letter_sources.folder(tmp_path, nothing)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_taken(tmp_path):
+    put(tmp_path, "alpha/1.png")
+    (tmp_path / "alpha" / "2.png").write_bytes(b"no picture")
+    Image.new("L", (50, 50), 230).save(tmp_path / "alpha" / "3.png")
+    told = []
+    assert len(letter_sources.folder(tmp_path, told.append)) == 1
+    assert len(told) == 2 and "2.png: not a picture" in told[0] and "3.png: no ink" in told[1]
+    (tmp_path / "alpha" / "1.png").unlink()
+    with pytest.raises(Failure, match="none of its 2 pictures can be read"):
+        letter_sources.folder(tmp_path, nothing)
+
+
+# ---- Google Drive, gdown's two functions replaced
+
+
+class Drive:
+    """A folder on Drive: {path: bytes, or the exception that its download raises}."""
+
+    def __init__(self, monkeypatch, contents: dict[str, bytes | Exception]) -> None:
+        self.contents, self.asked = list(contents.values()), []
+        self.listing = [SimpleNamespace(id=str(i), path=path) for i, path in enumerate(contents)]
+        monkeypatch.setattr(gdown, "download_folder", self.list)
+        monkeypatch.setattr(gdown, "download", self.get)
+
+    def list(self, url, *, skip_download, timeout, **_):
+        assert url == letter_sources.DRIVE and skip_download and timeout == TIMEOUT
+        return self.listing
+
+    def get(self, *, id, output, timeout, **_):
+        assert timeout == TIMEOUT
+        self.asked.append(id)
+        if isinstance(content := self.contents[int(id)], Exception):
+            raise content
+        Path(output).write_bytes(content)
+
+
+def drive(scratch: Path) -> list[Picture]:
+    return letter_sources.drive(scratch, TIMEOUT, nothing, nothing)
+
+
+def test_drive_labels_by_path_and_fetches_nothing_else(monkeypatch, tmp_path):
+    names = ["greek_train/alpha/alpha_001.png", "greek_train/beta/beta_001.png", "notes.txt", "readme.png"]
+    there = Drive(monkeypatch, {name: page(i) for i, name in enumerate(names)})
+    found = drive(tmp_path)
+    assert [(p.letter, p.writer, p.origin) for p in found] == [("alpha", "001", names[0]), ("beta", "001", names[1])]
+    assert there.asked == ["0", "1"]
+
+
+def test_a_folder_of_another_layout_fetches_nothing(monkeypatch, tmp_path):
+    there = Drive(monkeypatch, {"data/1.png": page(), "greek.zip": b""})
+    with pytest.raises(Failure, match="none of its 2 files is a picture whose path names a Greek letter"):
+        drive(tmp_path)
+    assert there.asked == [] and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["../../alpha/1.png", "/etc/alpha.png", "alpha/../../../1.png"])
+def test_a_name_that_climbs_out_is_refused_before_anything_is_fetched(monkeypatch, tmp_path, path):
+    there = Drive(monkeypatch, {"beta/1.png": page(), path: page()})
+    with pytest.raises(Failure, match="climbs out"):
+        drive(tmp_path)
+    assert there.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            gdown.exceptions.FileURLRetrievalError("Too many users have viewed this file recently.\nTry later"),
+            "Too many",
+        ),
+        (gdown.exceptions.DownloadError("Failed to retrieve folder contents (status code 404). You may"), "404"),
+        (TimeoutError(), "silent for 5 s"),
+        (AttributeError("'NoneType' object has no attribute 'find'"), "NoneType"),
+    ],
+)
+@pytest.mark.parametrize("where", ["listing", "file"])
+def test_drives_failures_are_one_line(monkeypatch, tmp_path, error, says, where):
+    Drive(monkeypatch, {"alpha/1.png": page(), "alpha/2.png": error})
+    if where == "listing":
+
+        def fail(*_, **__):
+            raise error
+
+        monkeypatch.setattr(gdown, "download_folder", fail)
+    with pytest.raises(Failure, match=says) as caught:
+        drive(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_page_instead_of_a_picture_is_told(monkeypatch, tmp_path):
+    Drive(monkeypatch, {"alpha/1.png": b"<html>quota exceeded</html>"})
+    with pytest.raises(Failure, match="none of its 1 pictures can be read"):
+        drive(tmp_path)
+
+
+# ---- Omniglot, its server replaced by one on this machine
+
+
+@pytest.fixture
+def omniglot(monkeypatch):
+    """Serve an archive as Omniglot's: call it with {member: bytes}, and with the md5 that torchvision expects."""
+    servers = []
+
+    def serve(members: dict[str, bytes], right: bool = True, status: int = 200) -> None:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status if self.path == "/images_background.zip" else 404)
+                self.end_headers()
+                self.wfile.write(content.getvalue())
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(Omniglot, "download_url_prefix", f"http://127.0.0.1:{server.server_port}")
+        if right:
+            md5 = hashlib.md5(content.getvalue()).hexdigest()
+            monkeypatch.setattr(Omniglot, "zips_md5", {"images_background": md5})
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+
+
+def archive(letters: int = 24) -> dict[str, bytes]:
+    root = "images_background/Greek"
+    greek = {
+        f"{root}/character{n:02}/{393 + n:04}_{drawer:02}.png": page(n)
+        for n in range(1, letters + 1)
+        for drawer in (1, 2)
+    }
+    return {**greek, "images_background/Latin/character01/0600_01.png": page()}
+
+
+def test_omniglots_characters_are_alpha_to_omega_by_their_drawers(omniglot, tmp_path):
+    omniglot(archive())
+    found = letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+    assert [p.letter for p in found] == [name for name in alphabet.NAMES for _ in (1, 2)]
+    assert {p.writer for p in found} == {"drawer_01", "drawer_02"}
+    assert found[-1].origin == "character24/0417_02.png"
+
+
+def test_omniglots_failures_are_one_line(omniglot, tmp_path):
+    omniglot(archive(), right=False)
+    with pytest.raises(Failure, match="not the archive that torchvision knows"):
+        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+    omniglot({"images_background/Latin/character01/0600_01.png": page()})
+    with pytest.raises(Failure, match="no Greek alphabet"):
+        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+    omniglot(archive(), status=503)
+    with pytest.raises(Failure, match="503"):
+        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+
+
+def test_an_archive_without_end_is_left(omniglot, tmp_path, monkeypatch):
+    monkeypatch.setattr(letter_sources, "OMNIGLOT_BYTES", 1000)
+    omniglot(archive())
+    with pytest.raises(Failure, match="more than 1000 bytes"):
+        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+
+
+# ---- rendered
+
+
+@pytest.fixture(scope="module")
+def rendered() -> list[Picture]:
+    return letter_sources.rendered()
+
+
+def test_every_letter_in_every_face(rendered):
+    assert len(rendered) == 16 * (24 + 3)
+    assert {p.letter for p in rendered} == set(alphabet.NAMES)
+    assert {p.writer for p in rendered} == {name for name, _, _ in letter_sources.FACES}
+    assert all(
+        p.grey[0].min() == p.grey[-1].min() == p.grey[:, 0].min() == p.grey[:, -1].min() == 255 for p in rendered
+    )
+
+
+def test_the_letters_of_a_face_are_all_different(rendered):
+    """A face without Greek letters draws one box for all of them."""
+    for face in {p.name.removesuffix("-form2") for p in rendered}:
+        drawn = [handwriting.normalise(handwriting.find_ink(p.grey)) for p in rendered if p.name == face]
+        assert len(drawn) == 24
+        apart = [np.abs(a.astype(int) - b).sum() / a.sum() for i, a in enumerate(drawn) for b in drawn[:i]]
+        assert min(apart) > 0.1
+
+
+def test_they_are_the_same_every_time(rendered):
+    again = letter_sources.rendered()
+    assert all(np.array_equal(a.grey, b.grey) and a[:4] == b[:4] for a, b in zip(rendered, again, strict=True))
+
+
+# ---- together
+
+
+def picture(letter: str, name: str = "x") -> Picture:
+    return Picture(letter, name, "", "", np.zeros((2, 2), np.uint8))
+
+
+def test_each_letter_comes_from_the_first_source_that_has_it():
+    def broken():
+        raise Failure("no answer")
+
+    def never():
+        raise AssertionError("asked in vain")
+
+    told = []
+    sources = [
+        ("broken", broken),
+        ("own", lambda: [picture("alpha"), picture("alpha")]),
+        ("all", lambda: [picture(name) for name in alphabet.NAMES]),
+        ("never", never),
+    ]
+    found = letter_sources.gather(sources, told.append)
+    assert [(name, p.letter) for name, p in found[:3]] == [("own", "alpha"), ("own", "alpha"), ("all", "beta")]
+    assert len(found) == 2 + 23 and told == ["broken: no answer"]
+    assert letter_sources.gather([("broken", broken)], told.append) == []
+
+
+def test_file_names_are_plain_and_differ():
+    pictures = [picture("alpha", name) for name in ("a", "A", "a_2", "../x", "été", "β")] + [picture("beta", "a")]
+    assert letter_sources.file_names(pictures) == ["a", "a_2", "a_2_2", "x", "t", "picture", "a"]
