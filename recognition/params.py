@@ -1,16 +1,17 @@
 """The schema of params.yaml: every key, its type, its range. Anything else is one line naming the key.
 
-DVC itself checks nothing here (`dvc exp run -S train.epochs=abc` is accepted), and PyYAML reads 1e-3 as a string where
-DVC reads a number, so the file is read by one strict reader before any work starts.
+DVC itself checks nothing here (`dvc exp run -S train.epochs=abc` is accepted), so the file is read by one strict reader
+before any work starts. It is read with ruamel.yaml, as DVC does: PyYAML (YAML 1.1) takes 010 for 8 and 1e-3 for text.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from recognition.alphabet import NAMES
 from recognition.errors import UserError
@@ -99,31 +100,10 @@ class Params(Section):
     finetune: Finetune
 
 
-class Yaml12Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as DVC (YAML 1.2) does."""
-
-
-Yaml12Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:float"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-Yaml12Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
-    list("-+0123456789."),
-)
-
-
 def load(path: Path) -> Params:
     """Read and check a params.yaml. Raises UserError with one line that names the first wrong key and its value."""
     try:
-        return Params.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=Yaml12Loader))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; run from the project's root") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from None
+        return Params.model_validate(read(path))
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a misspelt key before its absence
         key = ".".join(map(str, first["loc"])) or "the whole file"
@@ -132,3 +112,23 @@ def load(path: Path) -> Params:
             first["type"], first["msg"][0].lower() + first["msg"][1:]
         )
         raise UserError(f"{path}: {key}: {what}{got}") from None
+
+
+def read(path: Path) -> object:
+    """What a YAML 1.2 file says. Raises UserError with one line that names the file, and the line that is wrong."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; run from the project's root") from None
+    try:
+        return YAML(typ="safe", pure=True).load(content.decode())
+    except UnicodeDecodeError as error:
+        where, problem = content.count(b"\n", 0, error.start), f"byte 0x{content[error.start]:02x} is not UTF-8"
+    except ReaderError as error:
+        where = content.decode().count("\n", 0, error.position)
+        problem = f"character 0x{error.character:02x} is not allowed"
+    except MarkedYAMLError as error:
+        where, problem = error.problem_mark.line, " ".join(error.problem.split())
+    except (ValueError, LookupError, RecursionError) as error:  # 2001-13-45, !!bool abc, 3000 brackets
+        raise UserError(f"{path}: not YAML: {error}") from None
+    raise UserError(f"{path}:{where + 1}: not YAML: {problem}")

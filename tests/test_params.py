@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.utils.serialize import parse_yaml_for_update
+from dvc.utils.serialize import parse_yaml, parse_yaml_for_update
 
 from recognition.errors import UserError
-from recognition.params import Params, Yaml12Loader, load
+from recognition.params import Params, load, read
 
 PARAMS = Path(__file__).parent.parent / "params.yaml"
 
@@ -21,7 +21,7 @@ def written(tmp_path):
     """Write params.yaml with changes, {"train.epochs": 3} (None removes the key), and return its path."""
 
     def write(changes: dict) -> Path:
-        params = yaml.load(PARAMS.read_text(), Yaml12Loader)
+        params = parse_yaml(PARAMS.read_text(), PARAMS)
         for key, value in changes.items():
             *sections, last = key.split(".")
             section = params[sections[0]] if sections else params
@@ -102,18 +102,53 @@ def test_a_wrong_value_is_named_with_its_key(written, key, value):
     assert f"{key}: " in message(written({key: value}))
 
 
-def test_text_that_is_no_yaml_is_named_by_its_line(tmp_path):
+@pytest.mark.parametrize(
+    ("content", "line", "says"),
+    [
+        (b"train:\n  epochs: [1,\n", 3, "expected the node content"),
+        (b"train:\n  epochs: 1\n  epochs: 2\n", 3, 'found duplicate key "epochs"'),
+        (b"download:\n  folder: a\ndownload:\n  folder: b\n", 3, 'found duplicate key "download"'),
+        (b"train:\n\tepochs: 1\n", 2, r"found character '\t'"),
+        ("train:\n  epochs: 1  # für\n".encode("latin-1"), 2, "byte 0xfc is not UTF-8"),
+        ("train:\n  epochs: 1  # für\n  seed: \0\n".encode(), 3, "character 0x00 is not allowed"),
+        (b"train: !!python/name:os.system\n", 1, "could not determine a constructor"),
+    ],
+)
+def test_text_that_is_no_yaml_is_named_by_its_line(tmp_path, content, line, says):
     path = tmp_path / "params.yaml"
-    path.write_text("train:\n  epochs: [1,\n")
-    assert "not YAML" in message(path)
+    path.write_bytes(content)
+    assert message(path).startswith(f"{path}:{line}: not YAML: {says}")
+
+
+@pytest.mark.parametrize("text", ["x: 2001-13-45", "x: !!int abc", "x: !!bool abc", "[" * 3000])
+def test_values_that_the_yaml_library_stumbles_on_are_one_line_too(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    assert message(path).startswith(f"{path}: not YAML: ")
+
+
+def test_an_empty_file_and_none(tmp_path):
+    path = tmp_path / "params.yaml"
     path.write_text("")
     assert "the whole file" in message(path)
     assert "run from the project's root" in message(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("text", ["1e-3", "1E3", "5.0e-4", "1.", ".5", "-2", "+2.5", "3", "0.1.2", "e3", "abc"])
-def test_a_number_is_read_as_dvc_reads_it(text):
-    ours = yaml.load(f"x: {text}", Yaml12Loader)["x"]
-    dvcs = parse_yaml_for_update(f"x: {text}", "params.yaml")["x"]
+NUMBERS = ["1e-3", "1E3", "5.0e-4", "1.", ".5", "-2", "+2.5", "3", "0.1.2", "e3", "abc"]
+NOT_AS_IN_YAML_1_1 = ["010", "08", "0o10", "1:30", "190:20:30", "yes", "no", "on", "off"]
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, *NOT_AS_IN_YAML_1_1, "0x1F", "1_000", "true", "~", "'3'"])
+def test_a_value_is_read_as_dvc_reads_it(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"x: {text}")
+    ours, dvcs = read(path)["x"], parse_yaml_for_update(f"x: {text}", path)["x"]
     assert ours == dvcs
-    assert isinstance(ours, str) == isinstance(dvcs, str)
+    for kind in (str, bool, int, float, type(None)):
+        assert isinstance(ours, kind) == isinstance(dvcs, kind)
+
+
+@pytest.mark.parametrize("text", NOT_AS_IN_YAML_1_1)
+def test_yaml_1_1_would_read_it_otherwise(text):
+    """So that the test above can fail: PyYAML has other numbers, and truth, for these."""
+    assert yaml.safe_load(f"x: {text}") != parse_yaml(f"x: {text}", "params.yaml")
