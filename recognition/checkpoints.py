@@ -36,12 +36,18 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint. Raises UserError with one line where there is none or it is something else."""
+    """Read a checkpoint. Raises UserError with one line where there is none, or none that its network can be built of."""
     try:
-        state = dict(torch.load(path, weights_only=True))
-        return Checkpoint(**state | {"normalisation": Normalisation(*state["normalisation"])})
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint; `dvc repro` trains the project's own") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; a checkpoint is a file that can be read") from None
+    try:
+        state = dict(torch.load(io.BytesIO(content), weights_only=True))
+        checkpoint = Checkpoint(**state | {"normalisation": Normalisation(*state["normalisation"])})
+        checkpoint.network()
+        return checkpoint
     except Exception:  # torch.load has many ways to fail
         raise UserError(f"{path}: damaged, or not a checkpoint of this project; `dvc repro` trains its own") from None
 

@@ -54,3 +54,32 @@ def test_what_is_no_checkpoint_is_one_line(tmp_path, content):
     with pytest.raises(UserError, match=re.escape(str(path))) as caught:
         checkpoints.load(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"architecture": "LeNet"},
+        {"arguments": {"classes": 3, "filters": 5, "kernel_size": 3, "dropout": 0.5}},  # other sizes than the weights'
+        {"arguments": {"classes": 3, "width": 4}},
+        {"weights": {}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_network_that_cannot_be_built_is_one_line_when_it_is_read(tmp_path, change):
+    checkpoints.save(tmp_path / "a.pth", checkpoint()._replace(**change))
+    with pytest.raises(UserError, match="not a checkpoint of this project") as caught:
+        checkpoints.load(tmp_path / "a.pth")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path))}: Is a directory;"):
+        checkpoints.load(tmp_path)
+
+    def refused(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "read_bytes", refused)  # root may read everything
+    with pytest.raises(UserError, match=r"a\.pth: Permission denied;"):
+        checkpoints.load(tmp_path / "a.pth")
