@@ -9,7 +9,7 @@ from torchvision.datasets import MNIST, FashionMNIST
 
 from recognition.errors import UserError
 
-DATASETS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
+READERS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
 CLASSES = {"mnist": [str(digit) for digit in range(10)], "fashion_mnist": FashionMNIST.classes}
 
 
@@ -44,7 +44,7 @@ class Normalisation(NamedTuple):
 def load(name: str, root: Path, train: bool) -> Split:
     """The training or the test pictures of a downloaded data set, read by torchvision's own class."""
     try:
-        dataset = DATASETS[name](root, train=train)
+        dataset = READERS[name](root, train=train)
     except RuntimeError:
         raise UserError(
             f"{root}: the {name} pictures are not there; `dvc repro download@{name}` fetches them"
