@@ -36,7 +36,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint. Raises UserError with one line where there is none, or none that its network can be built of."""
+    """Read a checkpoint. Raises UserError with one line where there is none, or its network cannot be built."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

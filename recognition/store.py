@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,3 +30,13 @@ def code() -> list[tuple[str, str]]:
 def digest(content) -> str:
     """sha256 of bytes, or of anything with a buffer."""
     return hashlib.sha256(content).hexdigest()
+
+
+def prune(folder: Path, newest: int) -> None:
+    """Remove all files of a folder but the `newest` written. Meant for what can be made again."""
+    written = {}
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process prunes, too
+            written[path] = path.stat().st_mtime_ns
+    for path in sorted(written, key=written.get, reverse=True)[newest:]:
+        path.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """Training a network: stochastic gradient descent with Nesterov momentum on a one-cycle schedule."""
 
+import hashlib
+import io
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -155,8 +157,9 @@ def fit(
 ) -> History:
     """Train `network` in place, but for what is frozen, and score it on each set of `watched` after every epoch.
 
-    The state after an epoch is kept in the file `kept`; a killed training called again goes on from there and ends
-    with the same bytes. `seen` is called with the number of pictures seen since its last call.
+    The state after an epoch is kept in the file `kept`, which is this very training's own; a killed training called
+    again goes on from there, or anew where the file is damaged, and ends with the same bytes. `seen` is called with the
+    number of pictures seen since its last call.
     """
     network.to(device)
     train, *watched = (Split(split.pictures.to(device), split.labels.to(device)) for split in (train, *watched))
@@ -172,24 +175,25 @@ def fit(
     seen(epochs[-1].examples if epochs else 0)
     shards = Shards(network, recipe.shards)
     due = 0.0
-    for epoch in range(len(epochs) + 1, recipe.epochs + 1):
-        curve = train_epoch(network, shards, optimizer, train, normalisation, recipe, epoch, seen)
-        scores = [score(log_probabilities(network, split.pictures, normalisation), split.labels) for split in watched]
-        mean_loss = sum(loss * n for n, loss in curve) / len(train.labels)
-        if not math.isfinite(mean_loss):
-            raise UserError(
-                f"the training loss is {mean_loss} in epoch {epoch}; lower this training's learning_rate in params.yaml"
-            )
-        if mean_loss < min((e.train_loss for e in epochs), default=math.inf):
-            best = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        examples = (epoch - 1) * len(train.labels)
-        means = [Score(losses.mean().item(), correct.mean().item()) for losses, correct in scores]
-        epochs.append(Epoch(epoch, epoch * len(train.labels), mean_loss, means))
-        for n, loss in curve:
-            points.append(Point(examples := examples + n, loss))
-        if time.monotonic() >= due or epoch == recipe.epochs:
-            keep(kept, network, optimizer, epochs, points, best)
-            due = time.monotonic() + KEEP_EVERY
+    with shards.pool:  # its threads end here, whatever happens
+        for epoch in range(len(epochs) + 1, recipe.epochs + 1):
+            curve = train_epoch(network, shards, optimizer, train, normalisation, recipe, epoch, seen)
+            scores = [mean_score(network, split, normalisation) for split in watched]
+            mean_loss = sum(loss * n for n, loss in curve) / len(train.labels)
+            if not math.isfinite(mean_loss):
+                raise UserError(
+                    f"the training loss is {mean_loss} in epoch {epoch}; "
+                    "lower this training's learning_rate in params.yaml"
+                )
+            if mean_loss < min((e.train_loss for e in epochs), default=math.inf):
+                best = {name: value.detach().clone() for name, value in network.state_dict().items()}
+            examples = (epoch - 1) * len(train.labels)
+            for n, loss in curve:
+                points.append(Point(examples := examples + n, loss))
+            epochs.append(Epoch(epoch, examples, mean_loss, scores))
+            if time.monotonic() >= due or epoch == recipe.epochs:
+                keep(kept, network, optimizer, epochs, points, best)
+                due = time.monotonic() + KEEP_EVERY
     return History(epochs, points, best)
 
 
@@ -253,6 +257,11 @@ def score(found: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return losses, (found.argmax(1) == labels).to(torch.float64)
 
 
+def mean_score(network: nn.Module, split: Split, normalisation: Normalisation) -> Score:
+    losses, correct = score(log_probabilities(network, split.pictures, normalisation), split.labels)
+    return Score(losses.mean().item(), correct.mean().item())
+
+
 def keep(path, network, optimizer, epochs, points, best) -> None:
     """Write the state after an epoch, whole or not at all."""
     state = {
@@ -262,18 +271,31 @@ def keep(path, network, optimizer, epochs, points, best) -> None:
         "points": [tuple(point) for point in points],
         "best": best,
     }
-    files.write_bytes(path, serialised(state))
+    content = serialised(state)
+    files.write_bytes(path, hashlib.sha256(content).digest() + content)
 
 
 def resume(path, network, optimizer) -> tuple[list[Epoch], list[Point], dict[str, Tensor]]:
-    """Put network and optimizer into the state kept last; without one leave them as they are, with an empty history."""
-    if not path.exists():
+    """Put network and optimizer into the state kept last, and return its history.
+
+    Without one, or with one that is not as it was written or is another network's, they stay as they are, and the
+    history is empty. The sha256 in front is what finds a flipped bit: torch.load does not.
+    """
+    before = deepcopy((network.state_dict(), optimizer.state_dict()))
+    try:
+        found = path.read_bytes()
+        sha256, content = found[:32], found[32:]
+        if hashlib.sha256(content).digest() != sha256:
+            raise ValueError("damaged")
+        state = torch.load(io.BytesIO(content), weights_only=True)
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        epochs = [Epoch(*rest, [Score(*score) for score in scores]) for *rest, scores in state["epochs"]]
+        return epochs, [Point(*point) for point in state["points"]], state["best"]
+    except Exception:  # as many ways to fail as torch.load and load_state_dict have, the latter half-way
+        network.load_state_dict(before[0])
+        optimizer.load_state_dict(before[1])
         return [], [], {}
-    state = torch.load(path, weights_only=True)
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    epochs = [Epoch(*rest, [Score(*score) for score in scores]) for *rest, scores in state["epochs"]]
-    return epochs, [Point(*point) for point in state["points"]], state["best"]
 
 
 def device(wanted: str) -> str:

@@ -11,6 +11,7 @@ from stages import CACHE, progress, run
 DATA = Path("data/mnist")
 MODELS = Path("models/train")
 REPORTS = Path("reports/train")
+STATES = CACHE / "train"  # of trainings, 0.7 MB each
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
         seed=params.seed,
         shards=params.shards,
     )
-    kept = CACHE / "train" / store.fingerprint(params, device, *map(store.digest, (t.numpy() for t in split)))
+    kept = STATES / store.fingerprint(params, device, *map(store.digest, (t.numpy() for t in split)))
     with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
         history = training.fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
 
@@ -52,6 +53,7 @@ def main() -> None:
     files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
     files.write_csv(REPORTS / "steps.csv", training.Point._fields, history.points)
     files.write_json(REPORTS / "metrics.json", {"train": metrics(network, history)})
+    store.prune(STATES, newest=20)
 
 
 def metrics(network, history: training.History) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """Training: its mathematics, and that it ends with the same bytes however often it is killed."""
 
+import hashlib
+import io
 import math
 from dataclasses import replace
 
@@ -179,6 +181,70 @@ def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, monkey
     assert everything(net, history) == unbroken
     assert sum(again) == 510 and again[0] == 170 * (after // 170)  # what was done is told at once
     assert everything(*trained(tmp_path)) == unbroken  # warm
+
+
+def flipped(content: bytes) -> bytes:
+    """One bit of the weights is another: torch.load does not see it."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+def half_loadable(content: bytes) -> bytes:
+    """As it was written, but by a training of another network: the first weights fit, the last do not."""
+    return wrapped(lambda state: state["network"].update({"fc2.bias": torch.zeros(3)}))(content)
+
+
+def wrapped(change):
+    def write(content: bytes) -> bytes:
+        state = torch.load(io.BytesIO(content[32:]), weights_only=True)
+        change(state)
+        return hashlib.sha256(content := serialised(state)).digest() + content
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: b"hello",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[32:],
+        flipped,
+        half_loadable,
+        wrapped(lambda state: state.pop("optimizer")),
+        wrapped(lambda state: state["optimizer"]["param_groups"].clear()),
+        wrapped(lambda state: state.pop("best")),
+        wrapped(lambda state: state["epochs"].append((1, 2))),
+        lambda content: serialised(torch.zeros(3)),
+    ],
+    ids=["empty", "text", "half", "without digest", "bit", "shapes", "key", "groups", "last key", "epoch", "tensor"],
+)
+def test_a_damaged_state_is_as_none_and_nothing_of_it_is_loaded(tmp_path, damage):
+    unbroken = everything(*trained(tmp_path, replace(RECIPE, epochs=2)))
+    kept = tmp_path / "kept"
+    kept.write_bytes(damage(kept.read_bytes()))
+    told = []
+    assert everything(*trained(tmp_path, replace(RECIPE, epochs=2), seen=told.append)) == unbroken
+    assert told[0] == 0  # from the start
+    assert everything(*trained(tmp_path, replace(RECIPE, epochs=2))) == unbroken  # and the state is whole again
+
+
+def test_the_threads_end_with_the_training_whatever_ends_it(tmp_path, monkeypatch):
+    pools, build = [], Shards.__init__
+
+    def spy(self, *arguments):
+        build(self, *arguments)
+        pools.append(self.pool)
+
+    monkeypatch.setattr(Shards, "__init__", spy)
+    trained(tmp_path, replace(RECIPE, epochs=1))
+    with pytest.raises(UserError):
+        trained(tmp_path, replace(RECIPE, learning_rate=1e6, momentum=0.99), kept="other")
+    assert len(pools) == 2
+    for pool in pools:
+        with pytest.raises(RuntimeError, match="shutdown"):
+            pool.submit(int)
 
 
 @pytest.mark.parametrize(
