@@ -20,10 +20,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, TextIO
 from urllib.error import HTTPError, URLError
 
 from recognition import files
@@ -58,7 +58,8 @@ class Source(Protocol):
     def streams(self, wanted: Sequence[File], scratch: Path, timeout_s: float, progress: Progress) -> Streams:
         """Yield the unpacked content of the wanted files that it has. `scratch` is an empty folder, removed afterwards.
 
-        After `timeout_s` seconds without a byte it gives up. It may raise Failure or any of UNFIT.
+        After `timeout_s` seconds without a byte, or with fewer than CHUNK from a server, it gives up. It may raise
+        Failure or any of UNFIT.
         """
         ...
 
@@ -82,7 +83,7 @@ class Mirror:
     def streams(self, wanted: Sequence[File], scratch: Path, timeout_s: float, progress: Progress) -> Streams:
         for file in wanted:
             with answer(f"{self.url}{file.name}.gz", timeout_s) as packed:
-                yield file, gunzip(chunks(packed), file.bytes)
+                yield file, gunzip(steady(packed, timeout_s), file.bytes)
 
 
 @dataclass(frozen=True)
@@ -164,13 +165,13 @@ def torchvision_mirrors(dataset: str) -> Iterator[Source]:
     yield from (Mirror(url) for url in getattr(datasets, dataset).mirrors)
 
 
-def answer(url: str, timeout_s: float) -> BinaryIO:
+def answer(url: str, timeout_s: float) -> HTTPResponse:
     """What a server answers within `timeout_s` seconds, counting all of looking up, connecting and waiting.
 
     urllib's own timeout starts anew for each of a host's addresses and does not hold for looking them up: eight dead
     addresses would cost eight times as much. So it is waited for in a thread, which is left behind if it hangs.
     """
-    future: Future[BinaryIO] = Future()
+    future: Future[HTTPResponse] = Future()
 
     def ask() -> None:
         try:
@@ -180,6 +181,21 @@ def answer(url: str, timeout_s: float) -> BinaryIO:
 
     threading.Thread(target=ask, daemon=True).start()
     return future.result(timeout_s)
+
+
+def steady(response: HTTPResponse, timeout_s: float) -> Iterator[bytes]:
+    """The bytes of an answer as they come. Raises Failure where fewer than CHUNK come in `timeout_s` seconds.
+
+    The socket's own timeout starts anew with every byte, so a server that drips would never fail.
+    """
+    taken, begun = 0, time.monotonic()
+    while some := response.read1(CHUNK):
+        if time.monotonic() - begun > timeout_s:
+            raise Failure(f"only {taken} bytes in {timeout_s:g} s")
+        yield some
+        taken += len(some)
+        if taken >= CHUNK:
+            taken, begun = 0, time.monotonic()
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:
@@ -345,7 +361,7 @@ def fetch(
     Raises UserError, with every source's reason, when a file is nowhere, or when `store` or `target` cannot be written.
     """
     try:
-        with locked(store):
+        with locked(store, progress):
             contents = {file: content for file in wanted if (content := kept(store, file)) is not None}
             served, failures = [], []
             asked = iter(sources)
@@ -371,17 +387,27 @@ def fetch(
 
 
 @contextmanager
-def locked(store: Path) -> Iterator[None]:
+def locked(store: Path, progress: Progress) -> Iterator[None]:
     """Hold the store for one process at a time (the next finds the files there), cleared of what a killed one left."""
     store.mkdir(parents=True, exist_ok=True)
     with (store / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not acquired(lock):
+            progress("waiting for another download", 0, None)
+            time.sleep(0.1)
         for stray in store.glob(".*"):
             if stray.is_dir():
                 shutil.rmtree(stray, ignore_errors=True)
             else:
                 stray.unlink()
         yield
+
+
+def acquired(lock: TextIO) -> bool:
+    """Take the lock unless another process has it. It falls open with the file, also when we are killed."""
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def kept(store: Path, file: File) -> bytes | None:
