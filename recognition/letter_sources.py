@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from recognition import alphabet, handwriting, letters
 from recognition.errors import UserError
-from recognition.sources import UNFIT, Failure, Progress, answer, chunks, reason
+from recognition.sources import UNFIT, Failure, Progress, answer, reason, steady
 
 DRIVE = "https://drive.google.com/drive/folders/1c4XRiisC3ZAQLG-Pc7yR7W6doxjPS5AN"  # the original report's
 OMNIGLOT_BYTES = 1 << 25  # of the archive, at most; it has 9.5 MB
@@ -91,7 +91,7 @@ def omniglot(scratch: Path, timeout_s: float, progress: Progress, complain: Comp
     archive = scratch / "images_background.zip"
     try:
         with answer(f"{Omniglot.download_url_prefix}/{archive.name}", timeout_s) as stream, archive.open("wb") as file:
-            for chunk in chunks(stream):
+            for chunk in steady(stream, timeout_s):
                 file.write(chunk)
                 progress("Omniglot", file.tell(), None)
                 if file.tell() > OMNIGLOT_BYTES:

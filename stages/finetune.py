@@ -17,6 +17,7 @@ DATA = Path("data/greek")
 DIGITS = Path("models/train/checkpoint.pth")
 MODELS = Path("models/finetune")
 REPORTS = Path("reports/finetune")
+STATES = CACHE / "finetune"  # of trainings, 0.7 MB each
 FIRST = 10  # held-out letters whose log-probabilities are written out, as in the original report
 
 
@@ -36,26 +37,24 @@ def main() -> None:
     train, held_out = split[~is_held_out], split[is_held_out]
     held_out_rows = [row for row in rows if row.split == "held_out"]
 
-    found = recipes(params, study.epochs)
     shown = {"last_layer": train, "all_layers": train.balanced(params.all_layers.pictures)}
     metrics, curves, readings = {"train_n": len(train.labels), "held_out_n": len(held_out.labels)}, [], []
-    total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in found.items())
+    plans = recipes(params, study.epochs)
+    total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in plans.items())
     with progress(" pictures", total, name) as bar:
-        for way, recipe in found.items():
+        for way, recipe in plans.items():
             arguments = digits.arguments | {"classes": len(study.letters)}
             head = generator(params.seed, "head", name)
             network = networks.with_new_head(digits.architecture, arguments, digits.weights, head)
             if way == "last_layer":
                 networks.freeze_features(network)
-            data = [store.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *held_out)]
-            kept = CACHE / "finetune" / store.fingerprint(way, name, recipe, study, digits.normalisation, data)
+            data = [store.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
+            kept = STATES / store.fingerprint(way, name, recipe, study, digits.normalisation, data)
             history = training.fit(
                 network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update
             )
-            checkpoint = digits._replace(
-                arguments=arguments, weights=network.state_dict(), classes=study.letters, epoch=recipe.epochs
-            )
-            checkpoints.save(MODELS / name / f"{way}.pth", checkpoint)
+            tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": study.letters}
+            checkpoints.save(MODELS / name / f"{way}.pth", digits._replace(**tuned, epoch=recipe.epochs))
             log_p = training.log_probabilities(network, held_out.pictures, digits.normalisation)
             metrics[way] = outcome(history, log_p, held_out.labels)
             curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]
@@ -64,6 +63,7 @@ def main() -> None:
                 for row, p in zip(held_out_rows, log_p, strict=True)
             ]
     write(REPORTS / name, {name: metrics}, curves, readings, study.letters)
+    store.prune(STATES, newest=20)
 
 
 def recipes(params: Finetune, epochs: int) -> dict[str, training.Recipe]:

@@ -4,15 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from recognition import checkpoints, datasets, figures, files, filters, handwriting, networks
+from recognition import alphabet, checkpoints, datasets, figures, files, filters, handwriting, letters, networks, scores
 from recognition.determinism import pin_torch
 from stages import run
 
 DATA = Path("data/mnist")
-PICTURES = Path("data/handwriting/digits")
+LETTERS = Path("data/greek")
+PICTURES = Path("data/handwriting")
 MODEL = Path("models/train/checkpoint.pth")
+LETTER_MODELS = {name: Path("models/finetune") / name / "all_layers.pth" for name in ("greek", "greek_extended")}
 TRAIN = Path("reports/train")
 EVALUATE = Path("reports/evaluate")
+FINETUNE = Path("reports/finetune")
 RECOGNISE = Path("reports/recognise")
 TABLES = Path("reports/render")
 FIGURES = Path("reports/figures")
@@ -39,10 +42,13 @@ def main() -> None:
         "fig04_layer_sizes": figures.layer_sizes(layers),
         "fig05_training": training_curve(),
         "fig06_predictions": predictions(test, first),
-        "fig08_handwriting": own_digits(),
+        "fig08_handwriting": own_pictures("readings.csv", PICTURES / "digits"),
         "fig10_filters": figures.first_layer_filters(weights, found, chance),
         "fig11_filtered": figures.filtered_pictures(test[0], weights, filters.respond(test[0] / 255, weights)),
+        "fig12_new_head": figures.printouts([str(network), str(checkpoints.load(LETTER_MODELS["greek"]).network())]),
         "confusion_digits": confusion(),
+        "handwriting_greek": own_pictures("letters.csv", PICTURES / "greek"),
+        **greek(),
     }
     for name, figure in drawn.items():
         figures.save(figure, FIGURES / f"{name}.png")
@@ -68,8 +74,8 @@ def predictions(pictures: np.ndarray, rows: list[dict[str, str]]):
     )
 
 
-def own_digits():
-    rows = files.read_csv(RECOGNISE / "readings.csv")
+def own_pictures(table: str, folder: Path):
+    rows = files.read_csv(RECOGNISE / table)
     paths = [Path(row["path"]) for row in rows]
     return figures.handwriting(
         [handwriting.read_grey(path) for path in paths],
@@ -77,8 +83,21 @@ def own_digits():
         [row["label"] for row in rows],
         [row["prediction"] for row in rows],
         column(rows, "probability"),
-        none=f"There are no pictures in {PICTURES}.",
+        none=f"There are no pictures in {folder}.",
     )
+
+
+def greek() -> dict[str, figures.Figure]:
+    """What there is to see of the Greek letters: the pictures, and for each study its training and its readings."""
+    rows, pictures = letters.load(LETTERS, alphabet.NAMES)
+    found = {}
+    for name, model in LETTER_MODELS.items():
+        classes = checkpoints.load(model).classes
+        table = files.read_csv(FINETUNE / name / "held_out.csv")
+        held_out = [row for row in table if row["way"] == "all_layers"]
+        labels, predictions = ([classes.index(row[key]) for row in held_out] for key in ("label", "prediction"))
+        found[f"confusion_{name}"] = figures.confusion(scores.confusion(labels, predictions, len(classes)), classes)
+    return found
 
 
 def confusion():

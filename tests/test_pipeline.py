@@ -1,5 +1,6 @@
 """The pipeline as its users run it: `dvc repro` in a fresh clone, with a tiny training."""
 
+import csv
 import json
 import os
 import shutil
@@ -16,7 +17,11 @@ from recognition.sources import DATASETS
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-TINY = {"epochs": 2, "held_out": 30000, "batch_size": 250}
+TINY = {
+    "train": {"epochs": 2, "held_out": 30000, "batch_size": 250},
+    "greek": {"source": "rendered"},
+    "all_layers": {"epochs": 2, "pictures": 400},
+}
 
 
 def run(*command, cwd: Path, **settings) -> subprocess.CompletedProcess:
@@ -27,7 +32,7 @@ def run(*command, cwd: Path, **settings) -> subprocess.CompletedProcess:
     return done
 
 
-def clone(folder: Path, **train) -> Path:
+def clone(folder: Path) -> Path:
     """A clone of this tree as it is, with a tiny training, and its store holds the downloads of this tree."""
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
     for name in listed:
@@ -36,7 +41,9 @@ def clone(folder: Path, **train) -> Path:
             shutil.copy2(ROOT / name, folder / name)
     params = (folder / "params.yaml").read_text()
     values = yaml.safe_load(params)
-    values["train"] |= TINY | train
+    values["train"] |= TINY["train"]
+    values["greek"] |= TINY["greek"]
+    values["finetune"]["all_layers"] |= TINY["all_layers"]
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     store = folder / ".cache" / "download"
     store.mkdir(parents=True)
@@ -63,7 +70,7 @@ def test_everything_is_there_and_nothing_is_left_to_do(finished):
     again = run("dvc", "repro", cwd=finished).stdout
     assert "Running stage" not in again and "up to date" in again
     pictures = {path.name for path in (finished / "reports/figures").iterdir()}
-    assert {f"fig{n:02}" for n in (1, 2, 3, 4, 5, 6, 8, 10, 11)} <= {name[:5] for name in pictures}
+    assert {f"fig{n:02}" for n in (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13)} <= {name[:5] for name in pictures}
 
 
 def test_git_holds_the_reports_and_ignores_data_and_models(finished):
@@ -75,8 +82,8 @@ def test_git_holds_the_reports_and_ignores_data_and_models(finished):
 def test_the_metrics_have_their_names(finished):
     shown = json.loads(run("dvc", "metrics", "show", "--json", cwd=finished).stdout)[""]["data"]
     metrics = {key: value for file in shown.values() for key, value in file["data"].items()}
-    assert {"train", "mnist", "handwriting"} <= set(metrics)
-    assert metrics["mnist"]["n"] == 10000 and metrics["handwriting"]["n"] == 10
+    assert {"train", "mnist", "letters", "greek", "greek_extended", "handwriting"} <= set(metrics)
+    assert metrics["mnist"]["n"] == 10000 and metrics["handwriting"]["digits"]["n"] == 10
     mnist = metrics["mnist"]
     assert 0.9 < mnist["test_accuracy_low"] <= mnist["test_accuracy"] <= mnist["test_accuracy_high"] < 0.995
 
@@ -147,7 +154,7 @@ def test_without_pictures_and_with_unreadable_ones_it_just_works(finished):
     shutil.move(digits, kept)
     try:
         run("dvc", "repro", cwd=finished)
-        metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]
+        metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]["digits"]
         assert metrics == {"n": 0, "unlabelled": 0, "unreadable": 0}
         run("dvc", "plots", "show", "-o", "page", cwd=finished)
         shutil.rmtree(finished / "page")
@@ -157,9 +164,53 @@ def test_without_pictures_and_with_unreadable_ones_it_just_works(finished):
         (digits / "holiday.png").write_bytes((kept / "5.png").read_bytes())
         (digits / "7_anna.png").write_bytes((kept / "7.png").read_bytes())
         done = run("dvc", "repro", cwd=finished)
-        metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]
+        metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]["digits"]
         assert (metrics["n"], metrics["unlabelled"], metrics["unreadable"]) == (1, 1, 1)
         assert "left out: data/handwriting/digits/4.png" in done.stderr + done.stdout
     finally:
         shutil.rmtree(digits, ignore_errors=True)
         shutil.move(kept, digits)
+
+
+def test_own_letters_are_learned_from_or_read_as_the_source_says(finished):
+    """Under `auto` the user's letters are trained on, all but those held out; under `rendered` all of them are read."""
+    greek, params = finished / "data/handwriting/greek", finished / "params.yaml"
+    right = params.read_text()
+    for path in sorted((finished / "data/greek").glob("*/stixgeneral*.png")):
+        if path.parent.name in ("alpha", "beta", "gamma", "chi"):
+            (greek / path.parent.name).mkdir(exist_ok=True)
+            shutil.copy2(path, greek / path.parent.name / path.name)
+
+    def own_letters() -> tuple[dict, list[dict], str]:
+        done = run("dvc", "repro", cwd=finished)
+        metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]["greek"]
+        return metrics, table(finished / "reports/recognise/letters.csv"), done.stdout + done.stderr
+
+    try:
+        metrics, rows, said = own_letters()
+        assert (metrics["n"], metrics["learned"], metrics["left_out"]) == (12, 0, 4)
+        assert {row["network"] for row in rows} == {"greek"} and "no network knows chi" in said
+        assert metrics["accuracy"] == sum(row["label"] == row["prediction"] for row in rows) / 12
+
+        params.write_text(right.replace("source: rendered", "source: auto"))
+        metrics, rows, said = own_letters()
+        assert (metrics["n"], metrics["learned"], metrics["left_out"]) == (3, 9, 4)  # one hand of four is held out
+        sources = {row["letter"]: row["source"] for row in table(finished / "data/greek/letters.csv")}
+        assert {name for name, source in sources.items() if source == "folder"} == {"alpha", "beta", "gamma", "chi"}
+
+        (greek / "alfa").mkdir()
+        (greek / "alfa" / "1.png").write_bytes((greek / "beta" / "stixgeneral.png").read_bytes())
+        failed = subprocess.run(
+            [BIN / "python", "-m", "stages.greek"], cwd=finished, capture_output=True, text=True, check=False
+        )
+        assert failed.returncode == 1 and "alfa/1.png" in failed.stderr.splitlines()[-1]
+    finally:
+        params.write_text(right)
+        for folder in greek.iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
