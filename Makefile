@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint clean
+.PHONY: help repro test lint clean git
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -23,8 +23,10 @@ clean: ## remove the environment and half-finished work; data, networks and repo
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache dvc_plots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/ready: requirements.txt
-	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "error: no git, or no git clone: DVC keeps its versions in git; install git and clone the repository" >&2; exit 1; }
+git: # asked every time, not only when the environment is made
+	@git rev-parse --git-dir >/dev/null || { echo "error: see git's words above; DVC keeps its versions in git, so it needs git and a git clone of the repository" >&2; exit 1; }
+
+$(VENV)/ready: requirements.txt | git
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: $(PYTHON) cannot make environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)

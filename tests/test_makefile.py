@@ -1,0 +1,60 @@
+"""make's own check of git, in a folder whose environment is ready."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
+MAKEFILE = Path(__file__).parent.parent / "Makefile"
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Run make in a git clone with a ready environment, whose programs only say their names."""
+    shutil.copy(MAKEFILE, tmp_path)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name in "dvc", "ruff", "pytest":
+        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\necho {name} $*\n")
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    (tmp_path / "requirements.txt").touch()
+    os.utime(tmp_path / "requirements.txt", (0, 0))
+    (tmp_path / ".venv/ready").touch()
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "MAKE"))}
+    bare |= {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    bare |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}  # which may trust every folder
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=bare, check=True)
+
+    def run(target: str, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["make", target], cwd=tmp_path, env=bare | environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("target", ["repro", "test"])
+def test_a_ready_environment_is_not_made_again(make, target):
+    done = make(target)
+    assert done.returncode == 0, done.stderr
+    assert "dvc repro" in done.stdout and "pip install" not in done.stdout
+
+
+@pytest.mark.parametrize("target", ["repro", "test"])
+def test_without_a_git_clone_nothing_runs(make, tmp_path, target):
+    shutil.rmtree(tmp_path / ".git")
+    done = make(target)
+    assert done.returncode and not done.stdout
+    assert "not a git repository" in done.stderr and "error: see git's words above" in done.stderr
+
+
+def test_git_speaks_for_itself_where_the_clone_is_anothers(make):
+    done = make("repro", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert done.returncode and not done.stdout
+    assert "dubious ownership" in done.stderr and "safe.directory" in done.stderr
+
+
+def test_help_lists_every_target_for_the_user(make):
+    assert [line.split()[1] for line in make("help").stdout.splitlines()] == ["help", "repro", "test", "lint", "clean"]
