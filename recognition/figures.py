@@ -8,10 +8,11 @@ which low is paper and high is ink, and are shown that way.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib.style
 import numpy as np
@@ -129,9 +130,7 @@ def handwriting(
     n, labelled = len(wrong), sum(label != "" for label in labels)
     order = sorted(range(n), key=lambda i: not wrong[i])[:MOST_SHOWN] if n > MOST_SHOWN else range(n)
     if n == 0:
-        figure = _page(0.5)
-        _write(figure, WIDTH / 2, 0.25, none, ha="center", va="center", wrap=True)
-        return figure
+        return _sentence(none)
 
     caption = f"{labelled - sum(wrong)} of {labelled} read correctly"
     if n > labelled:
@@ -340,6 +339,155 @@ def confusion(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
         _write(figure, x + 0.36, top + y, f"{100 * right / n:.1f}" if n else "–", ha="right", va="center", size=size)
         _write(figure, x + 0.44, top + y, f"of {n:,}", va="center", size=size)
     _write(figure, left - 0.05, top + k * cell + 0.14, "all", ha="right", va="center", size=size)
+    return figure
+
+
+LETTER_COLUMNS = 20
+
+
+@_styled
+def letter_samples(
+    pictures: np.ndarray,
+    names: Sequence[str],
+    writers: Sequence[str],
+    held_out: Sequence[bool],
+    symbols: dict[str, str],
+) -> Figure:
+    """The letters as a network sees them: `pictures` (n, 28, 28) uint8, each with its letter's name, its writer (""
+    where unknown) and whether it is held out. A row a letter, in the order of `symbols` (name to sign), at most
+    LETTER_COLUMNS of each, evenly chosen. A writer is a number below the picture; what is held out stands on grey."""
+    order = sorted(range(len(names)), key=lambda i: (held_out[i], writers[i]))
+    rows = {name: found for name in symbols if (found := [i for i in order if names[i] == name])}
+    if not rows:
+        return _sentence("There are no letters.")
+    numbers = {writer: n for n, writer in enumerate(dict.fromkeys(writers[i] for i in order if writers[i]), 1)}
+    most = max(map(len, rows.values()))
+    legend = f"{len(names):,} pictures; on grey: held out"
+    if most > LETTER_COLUMNS:
+        legend += f"; {LETTER_COLUMNS} of a letter shown, of up to {most}"
+    lines = [legend, *textwrap.wrap("   ".join(f"{n} {writer}" for writer, n in numbers.items()), 130, max_lines=4)]
+    dots = _card(pictures[0], False).shape
+    cell, left, line, pitch = dots[0] / DPI, 0.64, 0.12, (dots[1] / DPI, 0.37)
+    top = line * len(lines) + 0.06
+    figure = _page(top + len(rows) * pitch[1])
+    for k, text in enumerate(lines):
+        _write(figure, 0, k * line, text, va="top", size=SMALL)
+    for k, (name, row) in enumerate(rows.items()):
+        y = top + k * pitch[1]
+        _write(figure, 0, y + cell / 2, f"{symbols[name]}  {name}", va="center")
+        chosen = [row[place] for place in np.unique(np.linspace(0, len(row) - 1, LETTER_COLUMNS).round().astype(int))]
+        strip = np.concatenate([_card(pictures[i], held_out[i]) for i in chosen], axis=1)
+        height, width = strip.shape
+        _picture(figure, (left, y, width / DPI, height / DPI), strip, vmin=0, vmax=255).set_axis_off()
+        for column, i in enumerate(chosen):
+            x = left + (column + 0.5) * pitch[0]
+            _write(figure, x, y + cell + 0.01, numbers.get(writers[i], ""), ha="center", va="top", size=4.5)
+    return figure
+
+
+def _card(picture: np.ndarray, grey: bool) -> np.ndarray:
+    """A picture (H, W) of ink, 0 to 255, on white or grey paper, two dots a pixel, with a thin frame."""
+    card = np.maximum(picture, 45 if grey else 0).repeat(2, axis=0).repeat(2, axis=1)
+    return np.pad(card, 1, constant_values=110)
+
+
+FLOOR = 1e-4  # nats: below it a loss differs in what no one can see
+
+
+class Curve(NamedTuple):
+    """How one way of training went, epoch by epoch; what was not measured is nan."""
+
+    examples: np.ndarray  # training pictures seen
+    train_loss: np.ndarray  # nats
+    train_accuracy: np.ndarray  # 0 to 1
+    held_out_loss: np.ndarray
+    held_out_accuracy: np.ndarray
+
+
+@_styled
+def finetuning_curves(ways: dict[str, Curve]) -> Figure:
+    """Fig. 13: loss and, below, accuracy against the number of training pictures seen, of two ways of training in one
+    picture: the first dashed, the second solid; held out in colour with dots, training pale. A ring marks where the
+    training letters are first all right. Losses below FLOOR are drawn there."""
+    figure = _page(4.3)
+    upper = _axes(figure, (0.55, 0.47, 5.9, 2.1))
+    lower = _axes(figure, (0.55, 2.77, 5.9, 1.1), sharex=upper)
+    legend = []
+    for (way, curve), style in zip(ways.items(), ("--", "-"), strict=True):
+        first = int(np.argmax(curve.train_accuracy == 1)) if np.any(curve.train_accuracy == 1) else None
+        held_loss, held_accuracy = curve.held_out_loss[-1], curve.held_out_accuracy[-1]
+        text = f"{'– –' if style == '--' else '––'} {way}: "
+        text += f"all training letters right after {curve.examples[first]:,.0f} pictures" if first is not None else ""
+        text += f"; held out {100 * held_accuracy:.1f} %, loss {held_loss:.3f}" if np.isfinite(held_loss) else ""
+        legend.append(text)
+        pale = {"color": PALE, "linewidth": 0.8, "linestyle": style}
+        held = {"color": ACCENT, "linewidth": 1.0, "linestyle": style, "marker": "o", "markersize": 2}
+        upper.plot(curve.examples, np.maximum(curve.train_loss, FLOOR), **pale)
+        lower.plot(curve.examples, 100 * curve.train_accuracy, **pale)
+        if np.isfinite(curve.held_out_loss).all():
+            upper.plot(curve.examples, np.maximum(curve.held_out_loss, FLOOR), **held, clip_on=False)
+            lower.plot(curve.examples, 100 * curve.held_out_accuracy, **held, clip_on=False)
+        if first is not None:
+            ring = {
+                "marker": "o",
+                "markersize": 7,
+                "fillstyle": "none",
+                "color": INK,
+                "linestyle": "",
+                "clip_on": False,
+            }
+            lower.plot([curve.examples[first]], [100], **ring)
+    legend.append(
+        f"dots: held out; pale: training; ring: all training letters right; losses below {FLOOR:g} drawn there"
+    )
+    for k, text in enumerate(legend):
+        _write(figure, 0, k * 0.115, text, va="top", size=SMALL)
+    upper.set(xscale="log", ylabel="loss (nats)", ylim=(FLOOR, None))
+    _scale_by_ratio(upper)
+    upper.yaxis.set_major_locator(LogLocator(numticks=8))
+    upper.tick_params(labelbottom=False)
+    lower.set(xlabel="training pictures seen", ylabel="accuracy (%)")
+    lower.set_ylim(top=101)
+    lower.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    figure.align_ylabels()
+    return figure
+
+
+@_styled
+def letter_predictions(
+    images: np.ndarray, true: Sequence[str], ways: dict[str, tuple[Sequence[str], Sequence[float]]]
+) -> Figure:
+    """Fig. 13: held-out letters, `images` (n, 28, 28), each with its name and beneath it what each way reads and the
+    reading's probability (0 to 1); a wrong one is crossed, and a picture that our way, the last, misreads is framed.
+
+    Of more than 24 those that some way reads wrong come first and the rest is left out; the first line says so."""
+    n, most, columns = len(true), 24, 6
+    if n == 0:
+        return _sentence("No letters are held out.")
+    right = {way: [r == t for r, t in zip(readings, true, strict=True)] for way, (readings, _) in ways.items()}
+    order = sorted(range(n), key=lambda i: all(found[i] for found in right.values()))[:most] if n > most else range(n)
+    caption = "; ".join(f"{way}: {sum(found)} of {n} right" for way, found in right.items())
+    if n > most:
+        caption += f"; {most} shown" + ("" if all(map(all, right.values())) else ", wrong ones first")
+    cell, top, pitch = 0.7, 0.37, (WIDTH / columns, 1.16 + 0.12 * (len(ways) - 1))  # 28 pixels of 5
+    figure = _page(top + math.ceil(len(order) / columns) * pitch[1] - 0.08)
+    _write(figure, 0, 0, caption, va="top")
+    _write(figure, 0, 0.13, f"below each: what it is, then what is read by {', then by '.join(ways)}", va="top")
+    for place, i in enumerate(order):
+        x, y = place % columns * pitch[0], top + place // columns * pitch[1]
+        _picture(figure, (x, y, cell, cell), images[i], heavy=not list(right.values())[-1][i])
+        lines = [f"{true[i]}"]
+        for way, (readings, probability) in ways.items():
+            mark = "" if right[way][i] else "✗ "
+            lines.append(f"{mark}{readings[i]} {_percent(probability[i])}")
+        _write(figure, x, y + cell + 0.05, "\n".join(lines), va="top", size=SMALL, linespacing=1.3)
+    return figure
+
+
+def _sentence(text: str) -> Figure:
+    """A page that says why there is nothing to see."""
+    figure = _page(0.5)
+    _write(figure, WIDTH / 2, 0.25, text, ha="center", va="center", wrap=True)
     return figure
 
 

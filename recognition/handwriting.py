@@ -189,7 +189,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 def _is_light_on_dark(grey: np.ndarray) -> bool:
     """Ink is what deviates from the paper around: the sign of the deviation's third moment."""
-    small = np.asarray(_resize(grey, 64), dtype=np.float32)
+    small = np.asarray(_resize(grey, 32), dtype=np.float32)  # on 64 pixels it says the same, ten times slower
     paper = ndimage.median_filter(small, size=max(small.shape) // 2 + 1, mode="nearest")
     return float(((small - paper) ** 3).sum()) > 0
 
@@ -210,7 +210,7 @@ def _strength(level: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _character(strength: np.ndarray, noise: float) -> np.ndarray:
     """The strength of the character's ink alone."""
-    mask = _without_ruling(strength > max(5 * noise, 0.05))
+    mask = _without_ruling(strength > max(6 * noise, 0.05))
     rough, n = ndimage.label(mask, TOUCHING)
     if n == 0:
         return np.zeros_like(strength)

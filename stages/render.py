@@ -87,17 +87,43 @@ def own_pictures(table: str, folder: Path):
     )
 
 
+WAYS = {"last_layer": "last layer alone", "all_layers": "all layers"}
+
+
 def greek() -> dict[str, figures.Figure]:
     """What there is to see of the Greek letters: the pictures, and for each study its training and its readings."""
-    rows, pictures = letters.load(LETTERS, alphabet.NAMES)
-    found = {}
-    for name, model in LETTER_MODELS.items():
+    rows, pictures = letters.load(LETTERS, {row.letter for row in letters.read_table(LETTERS)})
+    by_path = {row.path: picture for row, picture in zip(rows, pictures, strict=True)}
+    held_out = [row.split == "held_out" for row in rows]
+    names, writers = [row.letter for row in rows], [row.writer for row in rows]
+    found = {"letters": figures.letter_samples(pictures, names, writers, held_out, alphabet.SYMBOLS)}
+    for study, model in LETTER_MODELS.items():
         classes = checkpoints.load(model).classes
-        table = files.read_csv(FINETUNE / name / "held_out.csv")
-        held_out = [row for row in table if row["way"] == "all_layers"]
-        labels, predictions = ([classes.index(row[key]) for row in held_out] for key in ("label", "prediction"))
-        found[f"confusion_{name}"] = figures.confusion(scores.confusion(labels, predictions, len(classes)), classes)
+        readings = split_by_way(FINETUNE / study / "held_out.csv")
+        curves = split_by_way(FINETUNE / study / "epochs.csv")
+        ours = readings["all_layers"]
+        labels, predictions = ([classes.index(row[key]) for row in ours] for key in ("label", "prediction"))
+        found[f"confusion_{study}"] = figures.confusion(scores.confusion(labels, predictions, len(classes)), classes)
+        found[f"fig13_curves_{study}"] = figures.finetuning_curves(
+            {
+                WAYS[way]: figures.Curve(*(column(table, key) for key in figures.Curve._fields))
+                for way, table in curves.items()
+            }
+        )
+        found[f"fig13_predictions_{study}"] = figures.letter_predictions(
+            np.array([by_path[row["path"]] for row in ours]),
+            [row["label"] for row in ours],
+            {
+                WAYS[way]: ([row["prediction"] for row in table], np.exp(column(table, "log_probability")))
+                for way, table in readings.items()
+            },
+        )
     return found
+
+
+def split_by_way(table: Path) -> dict[str, list[dict[str, str]]]:
+    rows = files.read_csv(table)
+    return {way: [row for row in rows if row["way"] == way] for way in WAYS}
 
 
 def confusion():
