@@ -1,9 +1,11 @@
 """The command line: `python -m recognition predict PATH...`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from recognition import files
 from recognition.determinism import pin_arithmetic
 from recognition.errors import UserError
 
@@ -14,7 +16,7 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     """Print a row for every picture and a line for every one that cannot be read; returns the exit code."""
     from tqdm import tqdm
 
-    from recognition import checkpoints, files, handwriting, reading
+    from recognition import checkpoints, handwriting, reading
     from recognition.determinism import pin_torch
 
     pin_torch()
@@ -26,15 +28,27 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     with tqdm(total=len(pictures), unit=" pictures", leave=False, disable=None) as bar:
         readings, failures = reading.read(checkpoint, pictures, bar.update)
     header, rows = reading.columns(checkpoint.classes), [r.row() for r in readings]
-    sys.stdout.write(files.csv_text(header, rows))
-    for failure in failures:
-        print(f"error: {failure}", file=sys.stderr)
-    if table:
-        try:
-            files.write_csv(table, header, rows)
-        except OSError as error:
-            raise UserError(f"{table}: {error.strerror}; name a file that can be written") from None
+    text = files.csv_text(header, rows)
+    try:
+        if table:
+            write(table, text)
+    finally:
+        for failure in failures:
+            print(f"error: {failure}", file=sys.stderr)
+        print(text, end="", flush=True)
     return 1 if failures else 0
+
+
+def write(table: Path, text: str) -> None:
+    """Into the file that is meant, whole or not at all; a device or a pipe is written to, a link followed."""
+    content = text.encode(errors="surrogateescape")  # file names are bytes
+    try:
+        if table.exists() and not table.is_file():
+            table.write_bytes(content)
+        else:
+            files.write_bytes(table.resolve(), content)
+    except OSError as error:
+        raise UserError(f"{table}: {error.strerror}; name a file that can be written") from None
 
 
 def main() -> int | str:
@@ -45,10 +59,15 @@ def main() -> int | str:
     command.add_argument("--model", type=Path, default=MODEL, help="a checkpoint; default: the digit network")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to this file too")
     arguments = parser.parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="surrogateescape")  # file names are bytes
     try:
         return predict(arguments.paths, arguments.model, arguments.csv)
     except UserError as error:
         return f"error: {error}"
+    except BrokenPipeError:  # `| head`: the rest is not wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         return f"error: {error.filename}: {error.strerror}; name another picture or folder"
     except KeyboardInterrupt:

@@ -417,7 +417,8 @@ def finetuning_curves(ways: dict[str, Curve]) -> Figure:
         first = int(np.argmax(curve.train_accuracy == 1)) if np.any(curve.train_accuracy == 1) else None
         held_loss, held_accuracy = curve.held_out_loss[-1], curve.held_out_accuracy[-1]
         text = f"{'– –' if style == '--' else '––'} {way}: "
-        text += f"all training letters right after {curve.examples[first]:,.0f} pictures" if first is not None else ""
+        after = f"after {curve.examples[first]:,.0f} pictures" if first is not None else "at any time"
+        text += f"{'' if first is not None else 'not '}all training letters right {after}"
         text += f"; held out {100 * held_accuracy:.1f} %, loss {held_loss:.3f}" if np.isfinite(held_loss) else ""
         legend.append(text)
         pale = {"color": PALE, "linewidth": 0.8, "linestyle": style}
@@ -533,7 +534,9 @@ def _photograph(figure: Figure, place: Place, photo: np.ndarray) -> None:
 
 
 def _percent(probability: float) -> str:
-    return ">99.9 %" if 0.9995 <= probability < 1 else f"{100 * probability:.1f} %"
+    if probability >= 0.9995:  # 1, too: a table's six decimals have rounded it
+        return ">99.9 %"
+    return "<0.1 %" if probability < 0.0005 else f"{100 * probability:.1f} %"
 
 
 def _scale_by_ratio(axes: Axes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
 import os
@@ -17,8 +18,15 @@ RUNS_ONLY = 3  # zlib's Z_RLE
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all: to a temporary name beside it, then os.replace."""
+    """Write `content` to `path`, whole or not at all: to a temporary name beside it, then os.replace.
+
+    What a killed writer of the same file has left beside it is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for stray in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = stray.name.removeprefix(f".{path.name}.").removesuffix(".part")
+        if pid.isdecimal() and not lives(int(pid)):
+            stray.unlink(missing_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -28,6 +36,17 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_json(path: Path, value: object) -> None:
@@ -56,7 +75,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    writer.writerows([f"{cell:z.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
     return text.getvalue()
 
 

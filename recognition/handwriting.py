@@ -9,12 +9,13 @@ of the ink of the one character), `normalise` (ink to 28x28). `prepare` does all
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
@@ -35,6 +36,17 @@ FINE = 8  # fine pixels per pixel of the result, on which strokes are measured a
 STROKE_WIDTH = 2.4  # pixels, the median of MNIST (5 % are below 1.6, 5 % above 4.0, measured as `_stroke_width` does)
 
 
+UPRIGHT = {  # EXIF's orientation to what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged notes in a picture that is read
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns up to twice as many: `read_grey` has MAX_PIXELS
 
 
@@ -80,7 +92,7 @@ def prepare_all(paths: Sequence[Path], seen: Callable[[int], object] = lambda n:
             return error
 
     found = []
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))  # a hundred megapixels take a gigabyte
     try:
         for picture in pool.map(one, paths):
             found.append(picture)
@@ -151,7 +163,7 @@ def _is_picture(file: Path, folder: Path) -> bool:
 
 def _decode(image: Image.Image) -> np.ndarray:
     image.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8, where that is large enough
-    orientation = image.getexif().get(0x0112, 1)
+    upright = UPRIGHT.get(_orientation(image))
     if image.mode.startswith(("I", "F")):  # 16 bits and more: their own range counts, often it is not the full one
         image = Image.fromarray(_stretch(np.asarray(image)))
     elif image.mode == "P" or image.has_transparency_data:
@@ -166,13 +178,22 @@ def _decode(image: Image.Image) -> np.ndarray:
     image = image.convert("L")
     if max(image.size) > MAX_SIDE:
         image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
-    image.getexif()[0x0112] = orientation
-    return np.asarray(ImageOps.exif_transpose(image))
+    return np.asarray(image if upright is None else image.transpose(upright))
+
+
+def _orientation(image: Image.Image) -> object:
+    """How the camera was held; None where it does not say, or its note is damaged."""
+    try:
+        return image.getexif().get(0x0112)
+    except Exception:  # Pillow's parser raises whatever a damaged block makes it stumble over
+        return None
 
 
 def _stretch(values: np.ndarray) -> np.ndarray:
-    low, high = float(values.min()), float(values.max())
-    return ((values - low) * (255 / max(high - low, 1))).astype(np.uint8)
+    """(H, W) numbers of any range to 0 to 255; what is not finite is taken for the lowest."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    return ((np.where(np.isfinite(values), values, low) - low) * (255 / (high - low or 1))).astype(np.uint8)
 
 
 def _flatten(image: Image.Image) -> Image.Image:

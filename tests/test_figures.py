@@ -77,7 +77,48 @@ def confusion(classes):
     return figures.confusion(np.diag(np.full(k, 1000)) + RNG.integers(0, 3, (k, k)), classes)
 
 
+SYMBOLS = dict(zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", strict=True))
+
+
+def letters(names, writers, each=1):
+    """`each` pictures of every letter by every writer, of whom the last is held out."""
+    made = [(name, writer) for name in names for writer in writers for _ in range(each)]
+    held_out = [len(writers) > 1 and writer == writers[-1] for _, writer in made]
+    return figures.letter_samples(pictures(len(made)), [n for n, _ in made], [w for _, w in made], held_out, SYMBOLS)
+
+
+def tuned(epochs: int, held_out: bool = True, first: int | None = 1):
+    def way(steps):
+        rise = np.where(np.arange(epochs) >= (epochs if first is None else first), 1.0, 0.9)
+        loss = 2.0 * 0.4 ** np.arange(epochs)
+        nothing = np.full(epochs, np.nan)
+        held = (loss / 9, rise) if held_out else (nothing, nothing)
+        return figures.Curve(steps * np.arange(1, epochs + 1), loss, rise, *held)
+
+    return figures.finetuning_curves({"last layer alone": way(36), "all layers": way(2000)})
+
+
+def read_letters(n: int, wrong: int = 0):
+    true = ["upsilon"] * n
+    read = ["omicron" if i >= n - wrong else "upsilon" for i in range(n)]
+    ways = {"last layer alone": (read, [0.5] * n), "all layers": (true, [0.99999] * n)}
+    return figures.letter_predictions(pictures(n), true, ways)
+
+
 FIGURES = {
+    "letters in faces": lambda: letters(GREEK, ["DejaVu Sans", "DejaVu Sans Mono", "STIX General", "Serif"], each=4),
+    "letters of drawers": lambda: letters(GREEK, [f"drawer_{n:02}" for n in range(20)]),
+    "letters of anybody": lambda: letters(GREEK[:3], [""], each=9),
+    "letters of many": lambda: letters(GREEK[:2], [f"writer {n}" for n in range(90)]),
+    "one letter": lambda: letters(["alpha"], ["anna"]),
+    "no letters": lambda: letters([], []),
+    "fine-tuning": lambda: tuned(25),
+    "short fine-tuning": lambda: tuned(1, first=0),
+    "fine-tuning with nothing held out": lambda: tuned(10, held_out=False),
+    "fine-tuning that never reads all": lambda: tuned(10, first=None),
+    "letters read": lambda: read_letters(12, wrong=2),
+    "many letters read": lambda: read_letters(108, wrong=40),
+    "no letters read": lambda: read_letters(0),
     "first digits": lambda: figures.first_digits(pictures(6), range(6)),
     "one first digit": lambda: figures.first_digits(pictures(1), [7]),
     "network": lambda: figures.network_drawing(network(10, 10)),
@@ -195,8 +236,9 @@ def test_without_pictures_the_page_says_what_to_do():
     assert [text.get_text() for text, _ in drawn_texts(handwriting(0))] == ["There are none."]
 
 
-def test_a_probability_is_not_rounded_up_to_certainty():
-    assert [figures._percent(p) for p in (0.5, 0.99949, 0.99996, 1)] == ["50.0 %", "99.9 %", ">99.9 %", "100.0 %"]
+def test_a_probability_is_not_rounded_to_certainty():
+    shown = [figures._percent(p) for p in (0.5, 0.99949, 0.99996, 1, 0.0006, 0.0004, 0)]
+    assert shown == ["50.0 %", "99.9 %", ">99.9 %", ">99.9 %", "0.1 %", "<0.1 %", "<0.1 %"]
 
 
 def test_zero_is_the_middle_of_the_signed_scale_and_grey_keeps_its_order():
@@ -220,3 +262,36 @@ def test_a_class_without_pictures_has_no_accuracy():
     figure = figures.confusion(np.array([[0, 0], [1, 3]]), ["0", "1"])
     texts = [text.get_text() for text, _ in drawn_texts(figure)]
     assert [text for text in texts if "." in text or text == "–"] == ["–", "75.0", "75.0"]
+
+
+def test_letters_stand_in_the_alphabets_order_with_their_writers_numbers():
+    figure = letters(["gamma", "alpha"], ["anna", "ben"], each=2)
+    texts = [text.get_text() for text, _ in drawn_texts(figure)]
+    assert texts[0] == "8 pictures; on grey: held out" and texts[1] == "1 anna   2 ben"
+    assert texts[2:] == ["α  alpha", "1", "1", "2", "2", "γ  gamma", "1", "1", "2", "2"]
+
+
+def test_what_is_held_out_stands_on_grey():
+    figure = figures.letter_samples(np.zeros((2, 28, 28), np.uint8), ["pi"] * 2, ["", ""], [True, False], SYMBOLS)
+    strip = figure.axes[0].images[0].get_array()
+    assert strip[20, 20] == 0 and strip[20, -20] > 30  # held out come last
+
+
+def test_of_too_many_letters_the_legend_says_so():
+    texts = [text.get_text() for text, _ in drawn_texts(FIGURES["letters of many"]())]
+    assert texts[0] == "180 pictures; on grey: held out; 20 of a letter shown, of up to 90"
+
+
+def test_the_first_epoch_without_an_error_is_named():
+    text = "\n".join(text.get_text() for text, _ in drawn_texts(tuned(5, first=2)))
+    assert "last layer alone: all training letters right after 108 pictures" in text
+    assert "all layers: all training letters right after 6,000 pictures" in text
+    text = "\n".join(text.get_text() for text, _ in drawn_texts(tuned(5, first=None)))
+    assert "all layers: not all training letters right at any time" in text
+
+
+def test_letters_that_any_way_misreads_come_first():
+    texts = [text.get_text() for text, _ in drawn_texts(read_letters(108, wrong=3))]
+    assert texts[0] == "last layer alone: 105 of 108 right; all layers: 108 of 108 right; 24 shown, wrong ones first"
+    assert ["✗" in text for text in texts[2:]] == [True] * 3 + [False] * 21
+    assert texts[2] == "upsilon\n✗ omicron 50.0 %\nupsilon >99.9 %"

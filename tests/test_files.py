@@ -48,8 +48,22 @@ while True:
 def test_a_table_is_read_as_it_was_written(tmp_path):
     rows = [["a,b", 'say "x"', 1, 0.1234567], ["", "α\n", -2, 1e-9]]
     files.write_csv(tmp_path / "t.csv", ["one", "two", "three", "four"], rows)
+    files.write_csv(tmp_path / "zero.csv", ["x"], [[-1e-9]])
+    assert files.read_csv(tmp_path / "zero.csv") == [{"x": "0.000000"}]
     assert files.read_csv(tmp_path / "t.csv") == [
         {"one": "a,b", "two": 'say "x"', "three": "1", "four": "0.123457"},
         {"one": "", "two": "α\n", "three": "-2", "four": "0.000000"},
     ]
     assert b"\r" not in (tmp_path / "t.csv").read_bytes()
+
+
+def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".file.{dead.pid}.part"
+    living = tmp_path / f".file.{os.getppid()}.part"
+    other = tmp_path / f".other.{dead.pid}.part"
+    for path in (left, living, other):
+        path.write_bytes(b"half")
+    files.write_bytes(tmp_path / "file", b"new")
+    assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "file"])

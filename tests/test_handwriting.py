@@ -123,6 +123,25 @@ def test_exif_orientation_is_undone(tmp_path, expected, four, orientation, suffi
     assert difference(expected, handwriting.prepare(path)) < 0.08
 
 
+@pytest.mark.filterwarnings("ignore:.*(EXIF|Tag data)")
+def test_a_damaged_exif_block_is_passed_over(tmp_path, four, expected):
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    for k in range(6, len(exif.tobytes())):
+        damaged = bytearray(exif.tobytes())
+        damaged[k] ^= 0xFF
+        Image.fromarray(four).save(tmp_path / "photo.jpg", exif=bytes(damaged))
+        assert difference(expected, handwriting.prepare(tmp_path / "photo.jpg")) < 0.08
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e30])
+def test_floating_point_pictures_of_any_range_and_with_holes(tmp_path, four, expected, scale):
+    values = four.astype(np.float32) * np.float32(scale)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    Image.fromarray(values).save(tmp_path / "p.tif")
+    assert difference(expected, handwriting.prepare(tmp_path / "p.tif")) < 0.08
+
+
 def test_polarity_does_not_matter(four, expected):
     assert difference(expected, read(255 - four)) < 0.1
 

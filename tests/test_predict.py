@@ -1,6 +1,7 @@
 """`python -m recognition predict` as a user runs it: rows, lines and exit codes."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,29 @@ def test_a_table_that_cannot_be_written_is_one_line(model, tmp_path):
     done = predict(DIGITS / "7.png", "--model", model, "--csv", tmp_path)
     assert done.returncode == 1 and "7.png" in done.stdout
     assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
+
+
+def test_a_table_goes_through_a_link_and_to_a_device(model, tmp_path):
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    done = predict(DIGITS / "7.png", "--model", model, "--csv", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "real.csv").read_text() == done.stdout
+    done = predict(DIGITS / "7.png", "--model", model, "--csv", "/dev/null")
+    assert done.returncode == 0 and Path("/dev/null").is_char_device()
+
+
+def test_a_file_name_that_is_no_text_is_read_like_any(model, tmp_path):
+    name = os.fsencode(tmp_path) + b"/7_\xff.png"
+    Path(os.fsdecode(name)).write_bytes((DIGITS / "7.png").read_bytes())
+    command = [sys.executable, "-m", "recognition", "predict", tmp_path, "--model", model, "--csv", tmp_path / "t.csv"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert name in done.stdout and (tmp_path / "t.csv").read_bytes() == done.stdout
+
+
+def test_who_reads_only_the_first_line_sees_no_traceback(model):
+    command = f"{sys.executable} -m recognition predict {DIGITS} --model {model} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_a_path_it_says_how_to_ask():
