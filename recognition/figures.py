@@ -419,7 +419,11 @@ def finetuning_curves(ways: dict[str, Curve]) -> Figure:
         text = f"{'– –' if style == '--' else '––'} {way}: "
         after = f"after {curve.examples[first]:,.0f} pictures" if first is not None else "at any time"
         text += f"{'' if first is not None else 'not '}all training letters right {after}"
-        text += f"; held out {100 * held_accuracy:.1f} %, loss {held_loss:.3f}" if np.isfinite(held_loss) else ""
+        text += (
+            f"; held out {100 * held_accuracy:.1f} %, loss {f'{held_loss:.3f}' if held_loss >= 0.0005 else '<0.001'}"
+            if np.isfinite(held_loss)
+            else ""
+        )
         legend.append(text)
         pale = {"color": PALE, "linewidth": 0.8, "linestyle": style}
         held = {"color": ACCENT, "linewidth": 1.0, "linestyle": style, "marker": "o", "markersize": 2}

@@ -38,7 +38,7 @@ def main() -> None:
     held_out_rows = [row for row in rows if row.split == "held_out"]
 
     shown = {"last_layer": train, "all_layers": train.balanced(params.all_layers.pictures)}
-    metrics, curves, readings = {"train_n": len(train.labels), "held_out_n": len(held_out.labels)}, [], []
+    metrics, curves, readings = {"train_n": len(train.labels)}, [], []
     plans = recipes(params, study.epochs)
     total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in plans.items())
     with progress(" pictures", total, name) as bar:
@@ -100,7 +100,6 @@ def outcome(history: training.History, log_p: torch.Tensor, labels: torch.Tensor
     """What a way has reached on the letters held out, and when it read all its training letters."""
     losses, correct = training.score(log_p, labels)
     metrics: dict[str, int | float] = scores.accuracy(int(correct.sum()), len(labels))
-    del metrics["n"]
     if len(labels):
         metrics["loss"] = round(losses.mean().item(), 6)
     metrics["train_accuracy"] = round(history.epochs[-1].scores[0].accuracy, 6)

@@ -25,6 +25,10 @@ def percent(share: float) -> str:
     [
         ("evaluate", ["mnist"], "test_"),
         ("recognise", ["handwriting", "digits"], ""),
+        ("finetune/greek", ["greek", "last_layer"], ""),
+        ("finetune/greek", ["greek", "all_layers"], ""),
+        ("finetune/greek_extended", ["greek_extended", "last_layer"], ""),
+        ("finetune/greek_extended", ["greek_extended", "all_layers"], ""),
     ],
 )
 def test_the_table_holds_the_committed_metrics(stage, keys, prefix):
