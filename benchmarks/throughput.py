@@ -86,7 +86,7 @@ def ours(augmented: bool) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         training.fit(
-            network, split[:PICTURES], split[:1], normalisation, recipe, "cpu", Path(folder) / "kept", lambda n: None
+            network, split[:PICTURES], [split[:1]], normalisation, recipe, "cpu", Path(folder) / "kept", lambda n: None
         )
         return PICTURES / (time.perf_counter() - start)
 

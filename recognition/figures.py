@@ -110,10 +110,16 @@ def predictions(images: np.ndarray, predicted: Sequence, true: Sequence, probabi
 MOST_SHOWN = 50
 
 
+def shown(labels: Sequence[str], predicted: Sequence[str]) -> list[int]:
+    """Which pictures `handwriting` shows: all, or of more than MOST_SHOWN the wrong ones first, and the rest not."""
+    wrong = [label not in ("", reading) for reading, label in zip(predicted, labels, strict=True)]
+    everything = range(len(wrong))
+    return list(everything) if len(wrong) <= MOST_SHOWN else sorted(everything, key=lambda i: not wrong[i])[:MOST_SHOWN]
+
+
 @_styled
 def handwriting(
-    photos: Sequence[np.ndarray],
-    prepared: Sequence[np.ndarray],
+    pictures: dict[int, tuple[np.ndarray, np.ndarray]],
     labels: Sequence[str],
     predicted: Sequence[str],
     probability: Sequence[float],
@@ -123,28 +129,27 @@ def handwriting(
     sees of it (28, 28), its reading with the probability (0 to 1), and the truth beneath a wrong one, which is framed.
     A picture without a label ("") is shown and not counted.
 
-    Of more than `MOST_SHOWN`, the wrong ones come first and the rest is left out; the first line says so. Without any
-    picture the page is the sentence `none`.
+    `pictures` holds photograph and (28, 28) of those that are `shown`, by their place; the first line says how many are
+    not. Without any the page is the sentence `none`.
     """
-    wrong = [label not in ("", reading) for reading, label in zip(predicted, labels, strict=True)]
-    n, labelled = len(wrong), sum(label != "" for label in labels)
-    order = sorted(range(n), key=lambda i: not wrong[i])[:MOST_SHOWN] if n > MOST_SHOWN else range(n)
+    n = len(labels)
     if n == 0:
         return _sentence(none)
-
+    wrong = [label not in ("", reading) for reading, label in zip(predicted, labels, strict=True)]
+    labelled = sum(label != "" for label in labels)
     caption = f"{labelled - sum(wrong)} of {labelled} read correctly"
     if n > labelled:
         caption += f"; {n - labelled} without a label"
-    if n > MOST_SHOWN:
-        caption += f"; {MOST_SHOWN} shown" + (", wrong ones first" if any(wrong) else "")
+    if n > len(pictures):
+        caption += f"; {len(pictures)} shown" + (", wrong ones first" if any(wrong) else "")
     columns, cell, top = 10, 0.56, 0.22  # 28 pixels of 4
     pitch, height = (WIDTH - cell) / (columns - 1), 1.7
-    figure = _page(top + math.ceil(len(order) / columns) * height - 0.12)
+    figure = _page(top + math.ceil(len(pictures) / columns) * height - 0.12)
     _write(figure, 0, 0, caption, va="top")
-    for place, i in enumerate(order):
+    for place, (i, (photo, prepared)) in enumerate(pictures.items()):
         left, upper = place % columns * pitch, top + place // columns * height
-        _photograph(figure, (left, upper, cell, cell), photos[i])
-        _picture(figure, (left, upper + cell + 0.06, cell, cell), prepared[i], heavy=wrong[i])
+        _photograph(figure, (left, upper, cell, cell), photo)
+        _picture(figure, (left, upper + cell + 0.06, cell, cell), prepared, heavy=wrong[i])
         lines = [f"✗ {predicted[i]}" if wrong[i] else predicted[i], _percent(probability[i])]
         lines += [f"is {labels[i]}"] if wrong[i] else []
         _write(figure, left + cell / 2, upper + 2 * cell + 0.11, "\n".join(lines), ha="center", va="top", size=SMALL)

@@ -26,8 +26,7 @@ def run(stage: Callable[[], None]) -> None:
         sys.exit("stopped: nothing finished is lost, the same command goes on from here")
 
 
-def progress(unit: str, total: int | None = None, description: str = "") -> tqdm:
-    """A bar with the time left, on stderr; outside a terminal, a line now and then."""
-    return tqdm(
-        desc=description, total=total, unit=unit, unit_scale=True, mininterval=0.2 if sys.stderr.isatty() else 10
-    )
+def progress(unit: str, total: int | None = None, description: str = "", leave: bool = True) -> tqdm:
+    """A bar with the time left, on stderr; outside a terminal, a line now and then. It stays at the end if `leave`."""
+    interval = 0.2 if sys.stderr.isatty() else 10
+    return tqdm(desc=description, total=total, unit=unit, unit_scale=True, mininterval=interval, leave=leave)

@@ -1,5 +1,6 @@
 """Put pictures of the Greek letters into data/greek, from the first source that has them."""
 
+import shutil
 import sys
 from collections import Counter
 from functools import partial
@@ -16,6 +17,7 @@ from recognition.params import load
 PICTURES = Path("data/handwriting/greek")
 DATA = Path("data/greek")
 REPORTS = Path("reports/greek")
+FEW = 5  # pictures of a letter, of which a network learns little
 
 
 def main() -> None:
@@ -26,7 +28,7 @@ def main() -> None:
         failures.append(line)
         bar.write(f"greek: {line}", file=sys.stderr)
 
-    with TemporaryDirectory() as scratch, stages.progress(unit=" pictures") as bar:
+    with TemporaryDirectory() as scratch, stages.progress(unit=" pictures", leave=False) as bar:
 
         def show(whose: str, done: int, total: int | None) -> None:
             bar.set_description_str(whose, refresh=False)
@@ -43,8 +45,9 @@ def main() -> None:
         asked = sources if params.source == "auto" else [params.source]
         found = letter_sources.gather([(name, sources[name]) for name in asked], complain)
     if not found:
-        raise UserError(f"params.yaml: greek.source: {params.source}: {failures[-1]}; try auto, or another source")
+        raise UserError(f"params.yaml: greek.source: {failures[-1]}; try auto, or another source")
     rows = table([source for source, _ in found], [picture for _, picture in found], params.held_out, params.seed)
+    shutil.rmtree(DATA, ignore_errors=True)  # of an earlier source; DVC has done so already
     for row, (_, picture) in zip(rows, found, strict=True):
         files.write_png(DATA / row.path, Image.fromarray(picture.grey))
     letters.write_table(DATA, rows)
@@ -54,6 +57,13 @@ def main() -> None:
     facts = {"letters": len({row.letter for row in rows}), "pictures": len(rows), "held_out": held_out}
     files.write_json(REPORTS / "metrics.json", {"letters": {**facts, "sources": " ".join(served)}})
     print(f"greek: {' and '.join(f'{n} pictures from {name}' for name, n in served.items())}; {held_out} held out")
+    few = {letter: n for letter, n in Counter(row.letter for row in rows).items() if n < FEW}
+    if few:
+        print(
+            f"greek: little to learn from: {', '.join(f'{n} of {letter}' for letter, n in few.items())}; "
+            "greek.source: rendered has 16 typefaces, and leaves your own pictures to be read",
+            file=sys.stderr,
+        )
 
 
 def table(

@@ -74,14 +74,14 @@ def predictions(pictures: np.ndarray, rows: list[dict[str, str]]):
     )
 
 
-def own_pictures(table: str, folder: Path):
+def own_pictures(table: str, folder: Path) -> figures.Figure:
     rows = files.read_csv(RECOGNISE / table)
-    paths = [Path(row["path"]) for row in rows]
+    labels, predictions = [row["label"] for row in rows], [row["prediction"] for row in rows]
+    paths = {i: Path(rows[i]["path"]) for i in figures.shown(labels, predictions)}  # no others are loaded
     return figures.handwriting(
-        [handwriting.read_grey(path) for path in paths],
-        [handwriting.prepare(path) for path in paths],
-        [row["label"] for row in rows],
-        [row["prediction"] for row in rows],
+        {i: (handwriting.read_grey(path), handwriting.prepare(path)) for i, path in paths.items()},
+        labels,
+        predictions,
         column(rows, "probability"),
         none=f"There are no pictures in {folder}.",
     )

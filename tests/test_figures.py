@@ -59,7 +59,9 @@ def curve(steps: int, epochs: int, error: float = 0.02):
 def handwriting(n: int, wrong: int = 0):
     photos = [RNG.integers(0, 256, (3 + 40 * (i % 4), 900 - 200 * (i % 4)), dtype=np.uint8) for i in range(n)]
     read = ["omicron" if i >= n - wrong else "epsilon" for i in range(n)]
-    return figures.handwriting(photos, pictures(n), ["epsilon"] * n, read, [0.5] * n, "There are none.")
+    labels, seen = ["epsilon"] * n, pictures(n)
+    some = {i: (photos[i], seen[i]) for i in figures.shown(labels, read)}
+    return figures.handwriting(some, labels, read, [0.5] * n, "There are none.")
 
 
 def filters(n: int, k: int):
