@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint clean git
+.PHONY: help repro full test lint clean git
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -11,7 +11,10 @@ repro: $(VENV)/ready ## the whole study: set-up, data, networks, figures
 	dvc repro
 	@dvc metrics show
 
-test: lint ## set-up, data, lint and every test
+full: $(VENV)/ready ## the report's own numbers of epochs, as an experiment: hours without a GPU
+	dvc exp run -S sweep.epochs=10 -S 'epochs.budgets=[5,20,40,50]' -S mobilenet.epochs=20
+
+test: lint $(VENV)/cluster ## set-up, data, lint and every test
 	dvc repro download
 	pytest
 
@@ -31,4 +34,8 @@ $(VENV)/ready: requirements.txt | git
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: $(PYTHON) cannot make environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input -r requirements.txt
+	@touch $@
+
+$(VENV)/cluster: requirements-cluster.txt $(VENV)/ready
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input -r $<
 	@touch $@

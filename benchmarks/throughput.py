@@ -1,13 +1,13 @@
-"""mnistNet's training speed: this project's loop against the usual one, and against the processor's limit.
+"""Training speed: this project's loops against the usual one, and against the processor's limit.
 
     python -m benchmarks.throughput
 
 The usual loop is torchvision.datasets.MNIST with ToTensor and Normalize, a DataLoader of batches of 64 (the better of 0
 and 2 workers), torch.nn.Dropout, SGD with Nesterov momentum, and torch's own choice of threads. Ours is training.fit
 with the recipe of params.yaml, once with its augmentation, which the usual loop does not have, and once without. Each
-runs in a process of its own, in turn, ROUNDS times; what counts is the median of each round's ratio. The limit is what
-the processor would do if it did nothing but the network's multiplications at the speed of a 2048x2048 matrix product
-on all cores.
+runs in a process of its own, in turn, ROUNDS times; what counts is the median of each round's ratio. The sweep's cells,
+mnistNet and the widest network, are trained as the sweep does it, one on each core. The limit is what the processor
+would do if it did nothing but the network's multiplications at the speed of a 2048x2048 matrix product on all cores.
 """
 
 import json
@@ -23,6 +23,7 @@ ROUNDS = 3
 PICTURES = 40_000
 DATA = Path("data/mnist")
 LOOPS = ["usual, 0 workers", "usual, 2 workers", "ours", "ours, not augmented"]
+CELLS = {"cells, narrow": ("MnistNet", 5, 10, PICTURES // 2), "cells, widest": ("MnistNet", 6, 90, PICTURES // 20)}
 
 
 def usual(workers: int) -> float:
@@ -91,25 +92,50 @@ def ours(augmented: bool) -> float:
         return PICTURES / (time.perf_counter() - start)
 
 
-def limit() -> float:
+def cells(*cell) -> float:
+    """Pictures per second of all cores together, each training this cell."""
+    from recognition import workers
+
+    with workers.processes(workers.cores(), share=None) as pool:
+        return sum(future.result() for future in [pool.submit(one_cell, *cell) for _ in range(workers.cores())])
+
+
+def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -> float:
+    from recognition import cells, datasets, params, training
+    from recognition.determinism import pin_torch
+
+    pin_torch()
+    sweep = params.load(Path("params.yaml")).sweep
+    settings = {"epochs": 1, "dropout": sweep.dropout, **sweep.recipe.model_dump()}
+    cell = cells.cell(architecture, kernel_size, filters, sweep.seed, **settings)
+    split, scale = datasets.load("mnist", DATA, train=True), datasets.Normalisation(0.1307, 0.3081)
+    for n in pictures // 10, pictures:  # the first to warm up
+        start = time.perf_counter()
+        training.fit(cell.network(classes=10), split[:n], [], scale, cell.recipe, "cpu", None, lambda n: None)
+    return pictures / (time.perf_counter() - start)
+
+
+def multiplications(network) -> int:
+    """Of a training step, per picture: a forward pass, and two backward ones but for the pictures' own gradient."""
+    from recognition.networks import IMAGE_SIZE, macs
+
+    first = network.conv1.weight.numel() * IMAGE_SIZE**2
+    return 3 * macs(network) - first
+
+
+def limit(architecture: str = "MnistNet", kernel_size: int = 5, filters: int = 10, pictures: int = 0) -> float:
     """Pictures per second if a step were nothing but multiplications, at the speed of a large matrix product."""
     import torch
 
-    from recognition.networks import IMAGE_SIZE, MnistNet
+    from recognition.networks import ARCHITECTURES
 
     a, best = torch.rand(2048, 2048), math.inf
     for _ in range(10):
         start = time.perf_counter()
         a @ a
         best = min(best, time.perf_counter() - start)
-    products = 0  # multiplications and additions of a forward pass, then of the two backward ones
-    x = torch.zeros(1, 1, IMAGE_SIZE, IMAGE_SIZE)
-    for layer in MnistNet().eval():
-        first, x = x.dim() == 4 and x.shape[1] == 1, layer(x)
-        if (weight := getattr(layer, "weight", None)) is not None:
-            forward = weight.numel() * math.prod(x.shape[2:])
-            products += forward * (2 if first else 3)  # nobody needs the gradient of the pictures
-    return 2 * 2048**3 / best / (2 * products)
+    network = ARCHITECTURES[architecture](kernel_size=kernel_size, filters=filters)
+    return 2 * 2048**3 / best / (2 * multiplications(network))
 
 
 def measure(what: str) -> float:
@@ -123,14 +149,15 @@ def measure(what: str) -> float:
 def main() -> None:
     rounds = []
     for number in range(1, ROUNDS + 1):
-        speeds = {what: measure(what) for what in [*LOOPS, "limit"]}
+        speeds = {what: measure(what) for what in [*LOOPS, *CELLS, "limit", "limit, widest"]}
         rounds.append(speeds)
         print(f"round {number}: " + "; ".join(f"{what} {speed:,.0f}" for what, speed in speeds.items()), flush=True)
     print("median ratio of ours to the better of the usual loops, and share of the limit:")
-    for what in LOOPS[2:]:
+    for what in [*LOOPS[2:], *CELLS]:
+        top = "limit, widest" if what == "cells, widest" else "limit"
         ratio = statistics.median(r[what] / max(r[LOOPS[0]], r[LOOPS[1]]) for r in rounds)
-        share = statistics.median(r[what] / r["limit"] for r in rounds)
-        print(f"  {what}: {ratio:.2f} times, {100 * share:.0f} %")
+        share = statistics.median(r[what] / r[top] for r in rounds)
+        print(f"  {what}: " + (f"{ratio:.2f} times, " if top == "limit" else "") + f"{100 * share:.0f} %")
 
 
 if __name__ == "__main__":
@@ -139,9 +166,11 @@ if __name__ == "__main__":
             main()
         case ["limit"]:
             print(limit())
+        case ["limit, widest"]:
+            print(limit(*CELLS["cells, widest"]))
         case [what] if what.startswith("usual"):
             print(usual(int(what.split()[1])))
         case [what]:
             import stages  # noqa: F401  settles the instruction set, as for every stage
 
-            print(ours(augmented=what == "ours"))
+            print(cells(*CELLS[what]) if what in CELLS else ours(augmented=what == "ours"))

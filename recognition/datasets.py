@@ -22,6 +22,9 @@ class Split(NamedTuple):
     def __getitem__(self, index):  # a split of the chosen pictures, not a field
         return Split(self.pictures[index], self.labels[index])
 
+    def to(self, device: str) -> "Split":
+        return Split(self.pictures.to(device), self.labels.to(device))
+
     def balanced(self, n: int) -> "Split":
         """About `n` pictures, each class as often as any other: every class's pictures over and over."""
         classes = self.labels.unique()

@@ -10,6 +10,8 @@ import hashlib
 import os
 import sys
 
+from recognition.errors import UserError
+
 INSTRUCTION_SET = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -23,6 +25,14 @@ def pin_arithmetic() -> None:
     if "torch" in sys.modules:
         raise RuntimeError("pin_arithmetic() must run before torch is imported")
     os.environ.update(INSTRUCTION_SET)
+
+
+def pin_arithmetic_once() -> None:
+    """The same in a process that serves one program after another: torch may be there, if it came after the pinning."""
+    if "torch" not in sys.modules:
+        pin_arithmetic()
+    elif any(os.environ.get(name) != value for name, value in INSTRUCTION_SET.items()):
+        raise UserError("torch was imported before the arithmetic was settled; start this worker anew")
 
 
 def pin_torch() -> None:

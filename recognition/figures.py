@@ -494,6 +494,139 @@ def letter_predictions(
     return figure
 
 
+class Dimension(NamedTuple):
+    """What one dimension of a sweep does to the accuracy."""
+
+    name: str
+    levels: Sequence[object]
+    means: np.ndarray  # accuracy by level, 0 to 1, over all else
+    threshold: float  # the difference that chance alone seldom exceeds; nan where it is not known
+    hypothesis: str
+    verdict: str
+
+
+@_styled
+def sweep(
+    accuracies: dict[str, np.ndarray],
+    kernel_sizes: Sequence[int],
+    filters: Sequence[int],
+    dimensions: Sequence[Dimension],
+    noise: str,
+) -> Figure:
+    """Fig. 14: a map of each architecture's `accuracies` (kernel sizes, filters), 0 to 1, on one scale of grey, the
+    best framed; below, the means of each of the three `dimensions`, with bars that do not overlap where two levels
+    differ by more than chance, and what became of its hypothesis. The first line ends with `noise`."""
+    values = np.stack(list(accuracies.values()))
+    low, span = values.min(), np.ptp(values) or 1.0
+    pitch, left = WIDTH / 3, 0.3
+    cell = min(0.37, (pitch - left - 0.03) / len(filters)), 0.25
+    size = min(SMALL, 72 * cell[0] / 3.6)  # five characters in a cell
+    top, below = 0.48, 1.05
+    height = cell[1] * len(kernel_sizes)
+    figure = _page(top + height + 0.52 + below + 0.85)
+    _write(figure, 0, 0, f"accuracy on the held-out pictures (%); the best is framed; {noise}", va="top", size=SMALL)
+    for i, (name, grid) in enumerate(accuracies.items()):
+        place = (left + i * pitch, top, cell[0] * len(filters), height)
+        axes = _axes(figure, place, xlim=(0, len(filters)), ylim=(0, len(kernel_sizes)))
+        for (row, column), value in np.ndenumerate(grid):
+            dark = 0.65 * (value - low) / span
+            axes.add_patch(Rectangle((column, row), 1, 1, facecolor=str(round(1 - dark, 3)), edgecolor="none"))
+            color = "white" if dark > 0.45 else INK
+            middle = (column + 0.5, row + 0.5)
+            axes.text(*middle, f"{100 * value:.2f}", ha="center", va="center", size=size, color=color)
+            if value == values.max():
+                frame = {"fill": False, "edgecolor": ACCENT, "linewidth": 1.5, "clip_on": False, "zorder": 3}
+                axes.add_patch(Rectangle((column, row), 1, 1, **frame))
+        axes.set_xticks(np.arange(len(filters)) + 0.5, filters)
+        axes.set_yticks(np.arange(len(kernel_sizes)) + 0.5, kernel_sizes)
+        axes.tick_params(length=0, pad=2)
+        axes.spines[:].set(visible=True, linewidth=0.3, color=PALE)
+        _write(figure, place[0], top - 0.05, name, va="bottom")
+        _write(figure, place[0] + place[2] / 2, top + height + 0.19, "filters", ha="center", va="top", size=SMALL)
+    _write(figure, 0, top + height / 2, "kernel size", va="center", rotation=90, size=SMALL)
+
+    top += height + 0.52
+    shared = None
+    for i, dimension in enumerate(dimensions):
+        x = left + i * pitch
+        axes = shared = _axes(figure, (x, top, pitch - left - 0.1, below), sharey=shared)
+        half = 0.0 if math.isnan(dimension.threshold) else 50 * dimension.threshold
+        places = range(len(dimension.levels))
+        axes.errorbar(places, 100 * dimension.means, half, color=INK, linewidth=0.8, marker="o", markersize=3)
+        axes.set_xticks(places, dimension.levels)
+        axes.set_xlim(-0.5, len(places) - 0.5)
+        axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axes.tick_params(labelleft=i == 0)
+        _write(figure, x, top + below + 0.22, f"mean by {dimension.name}", va="top")
+        words = [*textwrap.wrap(f"“{dimension.hypothesis}”", 36), dimension.verdict]
+        _write(figure, x, top + below + 0.37, "\n".join(words), va="top", size=SMALL, linespacing=1.3)
+    return figure
+
+
+MARKERS = ("o", "s", "^")
+
+
+@_styled
+def accuracy_against_cost(
+    architectures: Sequence[str], names: Sequence[str], macs: np.ndarray, accuracy: np.ndarray, front: Sequence[int]
+) -> Figure:
+    """Networks by multiplications a picture and by accuracy (0 to 1) on held-out pictures; the line joins those of the
+    Pareto `front`, which no cheaper one equals, and the table names them by `names`: at most 20, evenly chosen."""
+    figure = _page(3.2)
+    axes = _axes(figure, (0.5, 0.1, 3.5, 2.7))
+    for architecture, marker in zip(dict.fromkeys(architectures), MARKERS, strict=False):
+        own = np.array([one == architecture for one in architectures])
+        style = {"linestyle": "", "marker": marker, "markersize": 3.5, "color": PALE, "markeredgewidth": 0}
+        axes.plot(macs[own], 100 * accuracy[own], **style, label=architecture)
+    axes.step(macs[front], 100 * accuracy[front], where="post", color=ACCENT, linewidth=1.0)
+    for architecture, marker in zip(dict.fromkeys(architectures), MARKERS, strict=False):
+        own = [i for i in front if architectures[i] == architecture]
+        axes.plot(macs[own], 100 * accuracy[own], linestyle="", marker=marker, markersize=4.5, color=ACCENT)
+    axes.set(xscale="log", xlabel="multiplications a picture", ylabel="accuracy on held-out pictures (%)")
+    axes.xaxis.set_major_locator(LogLocator(numticks=6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    axes.legend(loc="lower right", frameon=False, fontsize=SMALL, handletextpad=0.2)
+
+    chosen = [front[i] for i in np.unique(np.linspace(0, len(front) - 1, 20).round().astype(int))]
+    _write(figure, 4.3, 0.1, "the front: no cheaper network equals it", va="top", size=SMALL)
+    for row, i in enumerate(chosen, start=1):
+        y = 0.12 + 0.14 * row
+        _write(figure, 4.72, y, _thousands(macs[i]), ha="right", va="top", size=SMALL)
+        _write(figure, 4.8, y, names[i], va="top", size=SMALL)
+        _write(figure, WIDTH, y, f"{100 * accuracy[i]:.2f}", ha="right", va="top", size=SMALL)
+    return figure
+
+
+def _thousands(number: float) -> str:
+    """A large number in three figures or so: 1,234,567 as 1.23 M."""
+    for size, unit in (1e9, " G"), (1e6, " M"), (1e3, " k"):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+@_styled
+def accuracy_by_epochs(
+    epochs: np.ndarray, held_out: np.ndarray, test: tuple[np.ndarray, np.ndarray, np.ndarray], caption: str
+) -> Figure:
+    """Fig. 15: accuracy (0 to 1) of one network trained with several numbers of `epochs`: on the held-out pictures, and
+    on the `test` set with the lower and upper ends of its intervals."""
+    accuracy, low, high = (100 * values for values in test)
+    figure = _page(2.6)
+    _write(figure, 0, 0, caption, va="top", size=SMALL)
+    axes = _axes(figure, (0.55, 0.2, 4.8, 2.0))
+    axes.plot(epochs, 100 * held_out, color=PALE, linewidth=0.8, marker="o", markersize=3)
+    style = {"color": ACCENT, "linewidth": 1.0, "marker": "o", "markersize": 3, "capsize": 2}
+    axes.errorbar(epochs, accuracy, [accuracy - low, high - accuracy], **style)
+    axes.set(xscale="log", xlabel="epochs", ylabel="accuracy (%)")
+    axes.set_xticks(epochs, [f"{n:.0f}" for n in epochs])
+    axes.xaxis.set_minor_locator(NullLocator())
+    ends = [100 * held_out[-1], accuracy[-1]]
+    _label_ends(axes, ends, [f"held out {ends[0]:.2f} %", f"test {ends[1]:.2f} %"], ["0.35", ACCENT])
+    return figure
+
+
 def _sentence(text: str) -> Figure:
     """A page that says why there is nothing to see."""
     figure = _page(0.5)

@@ -4,10 +4,11 @@ DVC itself checks nothing here (`dvc exp run -S train.epochs=abc` is accepted), 
 before any work starts. It is read with ruamel.yaml, as DVC does: PyYAML (YAML 1.1) takes 010 for 8 and 1e-3 for text.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -93,11 +94,78 @@ class Finetune(Section):
     all_layers: AllLayers
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+KernelSize = Annotated[int, Field(ge=1, le=27)]
+Filters = Annotated[int, Field(ge=1, le=1024)]
+Epochs = Annotated[int, Field(ge=1, le=1000)]
+
+
+def once(values: list) -> list:
+    """For a list in which nothing may stand twice."""
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("twice", "nothing should stand there twice")
+    return values
+
+
+def tcp(address: str) -> str:
+    """For the address of a Dask scheduler."""
+    if not re.fullmatch(r"tcp://(\[[\da-fA-F:]+\]|[^\s:/@]+):\d{1,5}", address):
+        raise PydanticCustomError("address", "should be tcp://host:port")
+    return address
+
+
+class Optimisation(Section):
+    optimizer: Literal["sgd", "adamw", "muon"]
+    batch_size: Annotated[int, Field(ge=1, le=10000)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    warm_up: Annotated[float, Field(ge=0, lt=1)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Sweep(Section):
+    architectures: Annotated[
+        list[Literal["MnistNet", "MnistNet2", "MnistNet3"]], Field(min_length=1), AfterValidator(once)
+    ]
+    kernel_sizes: Annotated[list[KernelSize], Field(min_length=1), AfterValidator(once)]
+    filters: Annotated[list[Filters], Field(min_length=1), AfterValidator(once)]
+    seed: Seed
+    noise_seeds: Annotated[list[Seed], AfterValidator(once)]
+    epochs: Epochs
+    held_out: Annotated[int, Field(ge=100, le=59000)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    recipe: Optimisation
+    device: Literal["auto", "cpu", "cuda"]
+    workers: Annotated[int, Field(ge=1, le=1024)] | None
+    scheduler: Annotated[str, AfterValidator(tcp)] | None
+
+
+class Budgets(Section):
+    budgets: Annotated[list[Epochs], Field(min_length=1), AfterValidator(once)]
+
+
+class Mobilenet(Section):
+    weights: Literal["auto", "imagenet", "none"]
+    seed: Seed
+    device: Literal["auto", "cpu", "cuda"]
+    shards: Annotated[int, Field(ge=1, le=256)]
+    image_size: Annotated[int, Field(ge=28, le=512)]
+    frozen: bool
+    held_out: Annotated[int, Field(ge=100, le=59000)]
+    pictures: Annotated[int, Field(ge=100, le=60000)]
+    epochs: Epochs
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    recipe: Optimisation
+
+
 class Params(Section):
     download: Download
     greek: Greek
     train: Train
     finetune: Finetune
+    sweep: Sweep
+    epochs: Budgets
+    mobilenet: Mobilenet
 
 
 def load(path: Path) -> Params:

@@ -28,6 +28,12 @@ def accuracy(correct: int, n: int) -> dict[str, int | float]:
     return {"n": n, "accuracy": round(correct / n, 6), "accuracy_low": round(low, 6), "accuracy_high": round(high, 6)}
 
 
+def test(loss: float, share: float, n: int) -> dict[str, int | float]:
+    """A loss and an accuracy on a test set of n > 0 pictures, as a metrics file holds them."""
+    found = accuracy(round(share * n), n)
+    return {"test_loss": round(loss, 6), "n": n} | {f"test_{key}": found[key] for key in list(found)[1:]}
+
+
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
     """(classes, classes) counts: row the true class, column the predicted one."""
     counts = np.zeros((classes, classes), dtype=np.int64)

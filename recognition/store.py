@@ -1,30 +1,50 @@
 """What a result depends on, as one name: the same name means the same bytes."""
 
+import ast
 import hashlib
 import sys
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
 LIBRARIES = ["numpy", "torch", "torchvision"]
 
 
-def fingerprint(*parts: object) -> str:
-    """A hexadecimal name for params, data digests, code and library versions; `parts` must have a faithful repr."""
-    return hashlib.sha256(
-        repr((parts, code(), sys.version, [version(name) for name in LIBRARIES])).encode()
-    ).hexdigest()[:32]
+def fingerprint(program: str, *parts: object) -> str:
+    """A hexadecimal name for the code of `program`, a file, with all that it imports of this project, the versions of
+    the libraries, and `parts`: params, data digests; their repr must be faithful."""
+    return hashlib.sha256(repr((code(program), sys.version, versions(), parts)).encode()).hexdigest()[:32]
 
 
-def code() -> list[tuple[str, str]]:
-    """(module, sha256) of every module of this project that the running program has imported."""
-    root = Path(__file__).parent.parent
-    found = {}
-    for module in list(sys.modules.values()):
-        path = Path(getattr(module, "__file__", None) or "/")
-        if path.parent.parent == root and path.parent.name in ("recognition", "stages"):
-            found[str(path.relative_to(root))] = digest(path.read_bytes())
-    return sorted(found.items())
+def versions() -> list[str]:
+    return [f"{name} {version(name)}" for name in LIBRARIES]
+
+
+def code(program: str | Path) -> list[tuple[str, str]]:
+    """(path, sha256) of a program's file and of every file of this project that it imports, however indirectly."""
+    found, new = set(), {str(Path(program).resolve().relative_to(ROOT))}
+    while new:
+        found |= new
+        new = {name for old in new for name in imports(old)} - found
+    return [(name, digest((ROOT / name).read_bytes())) for name in sorted(found)]
+
+
+def imports(name: str) -> set[str]:
+    """This project's files that the file `name` imports, their packages' __init__.py included, by its import lines.
+
+    Unlike sys.modules, it does not depend on what else the running program has imported.
+    """
+    modules = {".".join(Path(name).with_suffix("").parts)}
+    for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    parents = {".".join(module.split(".")[:n]) for module in modules for n in range(1, module.count(".") + 1)}
+    places = [Path(*module.split(".")) for module in modules | parents]
+    files = {str(path) for place in places for path in (place.with_suffix(".py"), place / "__init__.py")}
+    return {path for path in files if (ROOT / path).is_file()}
 
 
 def digest(content) -> str:

@@ -1,4 +1,4 @@
-"""Training a network: stochastic gradient descent with Nesterov momentum on a one-cycle schedule."""
+"""Training a network: stochastic gradient descent, by default with Nesterov momentum on a one-cycle schedule."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recognition import files
+from recognition import files, optimizers
 from recognition.augmentation import Distortion
 from recognition.checkpoints import serialised
 from recognition.datasets import Normalisation, Split
@@ -24,24 +24,24 @@ from recognition.dropout import Dropout
 from recognition.errors import UserError
 
 STEPS_PER_POINT = 20  # steps whose mean training loss is one point of the curve
-WARM_UP = 0.3  # share of the schedule in which the learning rate rises
 KEEP_EVERY = 1.0  # seconds, at least, between two states that are written: small epochs are as short as writing one
 
 
-def one_cycle(progress: float, peak: float) -> float:
+def one_cycle(progress: float, peak: float, warm_up: float) -> float:
     """Learning rate at a share `progress` of the schedule: cosine up from peak / 25, then down to peak / 250,000.
 
-    Smith and Topin, "Super-Convergence", 2018; the defaults of torch.optim.lr_scheduler.OneCycleLR.
+    `warm_up` is the share in which it rises. Smith and Topin, "Super-Convergence", 2018, as in
+    torch.optim.lr_scheduler.OneCycleLR.
     """
     start, end = peak / 25, peak / 25 / 1e4
-    if progress < WARM_UP:
-        low, high, phase = start, peak, progress / WARM_UP
+    if progress < warm_up:
+        low, high, phase = start, peak, progress / warm_up
     else:
-        low, high, phase = end, peak, (1 - progress) / (1 - WARM_UP)
+        low, high, phase = end, peak, (1 - progress) / (1 - warm_up)
     return low + (high - low) * (1 - math.cos(math.pi * phase)) / 2
 
 
-def constant(progress: float, peak: float) -> float:
+def constant(progress: float, peak: float, warm_up: float) -> float:
     """The same learning rate all the time."""
     return peak
 
@@ -60,6 +60,8 @@ class Recipe:
     seed: int
     shards: int  # pieces of a batch that are computed side by side
     schedule: str = "one_cycle"  # one of SCHEDULES
+    warm_up: float = 0.3  # share of the one-cycle schedule in which the learning rate rises
+    optimizer: str = "sgd"  # see optimizers.optimizer
 
 
 class Score(NamedTuple):
@@ -108,21 +110,21 @@ class Shards:
                 if isinstance(layer, Dropout):
                     layer.generator = draws
 
-    def backward(self, prepare: Callable[[Tensor], Tensor], batch: Tensor, labels: Tensor) -> Tensor:
+    def backward(self, prepare: Callable[[slice], tuple[Tensor, Tensor]], batch: range) -> Tensor:
         """Set the parameters' gradients to those of the batch's mean loss; returns that loss.
 
-        `batch` are indices, (N,), of which `prepare` makes the network's input, each piece for itself.
+        `prepare` makes the network's input and its labels of a part of the batch, each piece for itself.
         """
 
-        def piece(number: int, indices: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-            found = self.replicas[number](prepare(indices))
-            loss = F.nll_loss(found, labels, reduction="sum") / len(batch)
+        def piece(number: int, part: range) -> tuple[Tensor, tuple[Tensor, ...]]:
+            x, labels = prepare(slice(part.start, part.stop))
+            loss = F.nll_loss(self.replicas[number](x), labels, reduction="sum") / len(batch)
             return loss.detach(), torch.autograd.grad(loss, self.parameters[number])
 
         size = -(-len(batch) // len(self.replicas))
-        first, *others = enumerate(zip(batch.split(size), labels.split(size), strict=True))
-        futures = [self.pool.submit(piece, number, *part) for number, part in others]
-        loss, total = piece(first[0], *first[1])
+        first, *others = (batch[start : start + size] for start in range(0, len(batch), size))
+        futures = [self.pool.submit(piece, number, part) for number, part in enumerate(others, start=1)]
+        loss, total = piece(0, first)
         for future in futures:
             other, gradients = future.result()
             loss += other
@@ -152,26 +154,21 @@ def fit(
     normalisation: Normalisation,
     recipe: Recipe,
     device: str,
-    kept: Path,
+    kept: Path | None,
     seen: Callable[[int], object],
 ) -> History:
     """Train `network` in place, but for what is frozen, and score it on each set of `watched` after every epoch.
 
-    The state after an epoch is kept in the file `kept`, which is this very training's own; a killed training called
-    again goes on from there, or anew where the file is damaged, and ends with the same bytes. `seen` is called with the
-    number of pictures seen since its last call.
+    The state after an epoch is kept in the file `kept`, if one is given, which is this very training's own; a killed
+    training called again goes on from there, or anew where the file is damaged, and ends with the same bytes. `seen` is
+    called with the number of pictures seen since its last call.
     """
     network.to(device)
-    train, *watched = (Split(split.pictures.to(device), split.labels.to(device)) for split in (train, *watched))
-    optimizer = torch.optim.SGD(
-        trained(network),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        fused=True,
+    train, *watched = (split.to(device) for split in (train, *watched))
+    optimizer = optimizers.optimizer(
+        recipe.optimizer, trained(network), recipe.learning_rate, recipe.momentum, recipe.weight_decay
     )
-    epochs, points, best = resume(kept, network, optimizer)
+    epochs, points, best = resume(kept, network, optimizer) if kept else ([], [], {})
     seen(epochs[-1].examples if epochs else 0)
     shards = Shards(network, recipe.shards)
     due = 0.0
@@ -191,7 +188,7 @@ def fit(
             for n, loss in curve:
                 points.append(Point(examples := examples + n, loss))
             epochs.append(Epoch(epoch, examples, mean_loss, scores))
-            if time.monotonic() >= due or epoch == recipe.epochs:
+            if kept and (time.monotonic() >= due or epoch == recipe.epochs):
                 keep(kept, network, optimizer, epochs, points, best)
                 due = time.monotonic() + KEEP_EVERY
     return History(epochs, points, best)
@@ -214,21 +211,25 @@ def train_epoch(
     n, device = len(train.labels), train.labels.device
     order = torch.randperm(n, generator=generator(recipe.seed, "order", epoch)).to(device)
     size = train.pictures.shape[-1]
-    draws = recipe.distortion.draw(n, size, generator(recipe.seed, "affine", epoch)).to(device)
+    draws = recipe.distortion.draw(n, size, generator(recipe.seed, "affine", epoch)).to(device)[order]
+    shuffled = train[order]  # once, so that a batch is a slice
     shards.dropout(recipe.seed, epoch)
     network.train()
 
-    def prepare(indices: Tensor) -> Tensor:
-        ink = train.pictures[indices].unsqueeze(1).to(torch.float32)
-        return normalisation(recipe.distortion.apply(ink, draws[indices]))
+    def prepare(part: slice) -> tuple[Tensor, Tensor]:
+        pictures, labels = shuffled[part]
+        ink = pictures.unsqueeze(1).to(torch.float32)
+        return normalisation(recipe.distortion.apply(ink, draws[part])), labels
 
-    batches = order.split(recipe.batch_size)
+    starts = range(0, n, recipe.batch_size)
     sums, counts = [], []
-    for step, batch in enumerate(batches):
-        rate = SCHEDULES[recipe.schedule]((epoch - 1 + step / len(batches)) / recipe.epochs, recipe.learning_rate)
+    for step, start in enumerate(starts):
+        batch = range(start, min(start + recipe.batch_size, n))
+        progress = (epoch - 1 + step / len(starts)) / recipe.epochs
+        rate = SCHEDULES[recipe.schedule](progress, recipe.learning_rate, recipe.warm_up)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = shards.backward(prepare, batch, train.labels[batch])
+        loss = shards.backward(prepare, batch)
         optimizer.step()
         if step % STEPS_PER_POINT == 0:
             seen(sum(counts[-1:]))
@@ -298,11 +299,14 @@ def resume(path, network, optimizer) -> tuple[list[Epoch], list[Point], dict[str
         return [], [], {}
 
 
-def device(wanted: str) -> str:
-    """ "cpu" or "cuda" for "auto", "cpu" or "cuda". Raises UserError where cuda is wanted and there is none."""
+def device(wanted: str, section: str) -> str:
+    """ "cpu" or "cuda" for "auto", "cpu" or "cuda". Raises UserError where cuda is wanted and there is none.
+
+    `section` of params.yaml wants it.
+    """
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise UserError(
-            "params.yaml: train.device: cuda is wanted, but torch finds no such device here; try auto or cpu"
+            f"params.yaml: {section}.device: cuda is wanted, but torch finds no such device here; try auto or cpu"
         )
     return "cuda" if there and wanted != "cpu" else "cpu"

@@ -49,7 +49,7 @@ def main() -> None:
             if way == "last_layer":
                 networks.freeze_features(network)
             data = [store.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
-            kept = STATES / store.fingerprint(way, name, recipe, study, digits.normalisation, data)
+            kept = STATES / store.fingerprint(__file__, way, name, recipe, study, digits.normalisation, data)
             history = training.fit(
                 network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update
             )

@@ -1,10 +1,24 @@
 """Draw every figure of the study."""
 
+import json
+import math
 from pathlib import Path
 
 import numpy as np
 
-from recognition import alphabet, checkpoints, datasets, figures, files, filters, handwriting, letters, networks, scores
+from recognition import (
+    alphabet,
+    checkpoints,
+    datasets,
+    effects,
+    figures,
+    files,
+    filters,
+    handwriting,
+    letters,
+    networks,
+    scores,
+)
 from recognition.determinism import pin_torch
 from stages import run
 
@@ -17,6 +31,9 @@ TRAIN = Path("reports/train")
 EVALUATE = Path("reports/evaluate")
 FINETUNE = Path("reports/finetune")
 RECOGNISE = Path("reports/recognise")
+SWEEP = Path("reports/sweep")
+BUDGETS = Path("reports/epochs")
+MOBILENET = Path("reports/mobilenet")
 TABLES = Path("reports/render")
 FIGURES = Path("reports/figures")
 
@@ -40,12 +57,16 @@ def main() -> None:
         "fig02_network": figures.network_drawing(layers),
         "fig03_printout": figures.printouts([str(network)]),
         "fig04_layer_sizes": figures.layer_sizes(layers),
-        "fig05_training": training_curve(),
+        "fig05_training": training_curve(TRAIN),
         "fig06_predictions": predictions(test, first),
         "fig08_handwriting": own_pictures("readings.csv", PICTURES / "digits"),
         "fig10_filters": figures.first_layer_filters(weights, found, chance),
         "fig11_filtered": figures.filtered_pictures(test[0], weights, filters.respond(test[0] / 255, weights)),
         "fig12_new_head": figures.printouts([str(network), str(checkpoints.load(LETTER_MODELS["greek"]).network())]),
+        "fig14_sweep": sweep(),
+        "fig14_cost": cost(),
+        "fig15_epochs": budgets(),
+        "fig16_mobilenet": training_curve(MOBILENET),
         "confusion_digits": confusion(),
         "handwriting_greek": own_pictures("letters.csv", PICTURES / "greek"),
         **greek(),
@@ -58,8 +79,8 @@ def column(rows: list[dict[str, str]], name: str) -> np.ndarray:
     return np.array([float(row[name]) for row in rows])
 
 
-def training_curve():
-    steps, epochs = files.read_csv(TRAIN / "steps.csv"), files.read_csv(TRAIN / "epochs.csv")
+def training_curve(reports: Path) -> figures.Figure:
+    steps, epochs = files.read_csv(reports / "steps.csv"), files.read_csv(reports / "epochs.csv")
     return figures.training_curve(
         (column(steps, "examples"), column(steps, "train_loss")),
         (column(epochs, "examples"), column(epochs, "held_out_loss"), 1 - column(epochs, "held_out_accuracy")),
@@ -124,6 +145,75 @@ def greek() -> dict[str, figures.Figure]:
 def split_by_way(table: Path) -> dict[str, list[dict[str, str]]]:
     rows = files.read_csv(table)
     return {way: [row for row in rows if row["way"] == way] for way in WAYS}
+
+
+def sweep() -> figures.Figure:
+    """Every cell of the sweep's grid, and the mean over each level of its dimensions."""
+    facts = metrics(SWEEP, "sweep")
+    rows = {(row["architecture"], int(row["kernel_size"]), int(row["filters"])): row for row in grid()}
+    levels = [list(dict.fromkeys(sorted(key[i] for key in rows))) for i in range(3)]
+    maps = {
+        name: np.array([[float(rows[name, k, f]["held_out_accuracy"]) for f in levels[2]] for k in levels[1]])
+        for name in levels[0]
+    }
+    means = {
+        (row["dimension"], row["level"]): float(row["held_out_accuracy"])
+        for row in files.read_csv(SWEEP / "effects.csv")
+    }
+    dimensions = [
+        figures.Dimension(
+            name.replace("_", " "),
+            own,
+            np.array([means[name, str(level)] for level in own]),
+            threshold(facts["effects"][name]),
+            hypothesis.words,
+            facts["effects"][name]["hypothesis"],
+        )
+        for own, (name, hypothesis) in zip(levels, effects.HYPOTHESES.items(), strict=True)
+    ]
+    noise, deviation = facts["noise"], facts["noise"]["held_out_sd"]
+    spread = (
+        f"the printed network spreads by {100 * deviation:.2f} over {noise['seeds']} seeds"
+        if deviation
+        else "noise not measured"
+    )
+    return figures.sweep(maps, *levels[1:], dimensions, spread)
+
+
+def grid() -> list[dict[str, str]]:
+    """The sweep's networks without the repeats of the printed one under other seeds."""
+    rows = files.read_csv(SWEEP / "cells.csv")
+    return [row for row in rows if row["grid"] == "1"]
+
+
+def cost() -> figures.Figure:
+    rows = grid()
+    macs, accuracy = column(rows, "macs"), column(rows, "held_out_accuracy")
+    names = [f"{row['architecture']}, kernel {row['kernel_size']}, {row['filters']} filters" for row in rows]
+    return figures.accuracy_against_cost(
+        [row["architecture"] for row in rows], names, macs, accuracy, effects.front(macs, accuracy)
+    )
+
+
+def budgets() -> figures.Figure:
+    facts, rows = metrics(BUDGETS, "epochs"), files.read_csv(BUDGETS / "budgets.csv")
+    network = f"{facts['architecture']}, kernel {facts['kernel_size']}, {facts['filters']} filters"
+    limit, most = threshold(facts), int(rows[-1]["epochs"])
+    says = f"; more than {facts['enough']} epochs gain nothing beyond the noise"
+    if math.isnan(limit):
+        says = "; noise not measured"
+    elif facts["enough"] == most:
+        says = f"; still gaining at {most} epochs"
+    test = tuple(column(rows, name) for name in ("test_accuracy", "test_accuracy_low", "test_accuracy_high"))
+    return figures.accuracy_by_epochs(column(rows, "epochs"), column(rows, "held_out_accuracy"), test, network + says)
+
+
+def metrics(reports: Path, key: str) -> dict:
+    return json.loads((reports / "metrics.json").read_text(encoding="utf-8"))[key]
+
+
+def threshold(facts: dict) -> float:
+    return math.nan if facts["threshold"] is None else facts["threshold"]
 
 
 def confusion():

@@ -17,7 +17,7 @@ STATES = CACHE / "train"  # of trainings, 0.7 MB each
 def main() -> None:
     params = load(Path("params.yaml")).train
     pin_torch()
-    device = training.device(params.device)
+    device = training.device(params.device, "train")
     split = datasets.load("mnist", DATA, train=True)
     train, held_out = datasets.hold_out(split, params.held_out, generator(params.seed, "held out"))
     normalisation = datasets.normalisation(train.pictures)
@@ -39,7 +39,7 @@ def main() -> None:
         seed=params.seed,
         shards=params.shards,
     )
-    kept = STATES / store.fingerprint(params, device, *map(store.digest, (t.numpy() for t in split)))
+    kept = STATES / store.fingerprint(__file__, params, device, *map(store.digest, (t.numpy() for t in split)))
     with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
         history = training.fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
 

@@ -1,3 +1,1 @@
-from recognition.determinism import pin_arithmetic
-
-pin_arithmetic()
+import stages  # noqa: F401  settles the arithmetic before a test imports torch

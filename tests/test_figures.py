@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 from itertools import pairwise
@@ -107,7 +108,49 @@ def read_letters(n: int, wrong: int = 0):
     return figures.letter_predictions(pictures(n), true, ways)
 
 
+DIMENSIONS = {  # levels, hypothesis, verdict
+    "architecture": (["MnistNet", "MnistNet2", "MnistNet3"], "a third convolution gains, a mean loses", "confirmed"),
+    "kernel_size": ([2, 3, 4, 5, 6], "a larger kernel sees more, and gains", "partly contradicted"),
+    "filters": ([5, 10, 20, 50, 90], "more filters describe more, and gain", "within the noise"),
+}
+
+
+def sweep(architectures: int, kernel_sizes, filters, threshold: float = 0.004):
+    names = ["MnistNet", "MnistNet2", "MnistNet3"][:architectures]
+    grids = {name: RNG.uniform(0.84, 0.9, (len(kernel_sizes), len(filters))) for name in names}
+    dimensions = []
+    for levels, (name, (_, *words)) in zip((names, kernel_sizes, filters), DIMENSIONS.items(), strict=True):
+        dimensions.append(figures.Dimension(name, levels, RNG.uniform(0.86, 0.88, len(levels)), threshold, *words))
+    return figures.sweep(
+        grids, kernel_sizes, filters, dimensions, "the printed network spreads by 0.27 over five seeds"
+    )
+
+
+def cost(n: int):
+    macs = np.sort(RNG.uniform(2e5, 9e7, n))
+    names = [f"MnistNet{i % 3 + 1}, kernel 5, {i} filters" for i in range(n)]
+    kinds = [f"MnistNet{i % 3 + 1}" for i in range(n)]
+    return figures.accuracy_against_cost(kinds, names, macs, np.linspace(0.84, 0.9, n), list(range(n)))
+
+
+def budgets(epochs, held_out: float = 0.92):
+    n = len(epochs)
+    test = np.linspace(0.89, 0.91, n)
+    ends = test, test - 0.006, test + 0.006
+    return figures.accuracy_by_epochs(np.array(epochs), np.full(n, held_out), ends, "more than 4 gain nothing")
+
+
 FIGURES = {
+    "sweep": lambda: sweep(3, [2, 3, 4, 5, 6], [5, 10, 20, 50, 90]),
+    "sweep of one": lambda: sweep(1, [5], [10], math.nan),
+    "sweep without noise": lambda: sweep(2, [2, 5], [5, 10], math.nan),
+    "large sweep": lambda: sweep(3, list(range(2, 12)), list(range(10, 110, 10))),
+    "cost": lambda: cost(10),
+    "cost of one": lambda: cost(1),
+    "cost of many": lambda: cost(75),
+    "budgets": lambda: budgets([1, 2, 4]),
+    "the report's budgets": lambda: budgets([5, 20, 40, 50]),
+    "one budget": lambda: budgets([3], held_out=0.89),
     "letters in faces": lambda: letters(GREEK, ["DejaVu Sans", "DejaVu Sans Mono", "STIX General", "Serif"], each=4),
     "letters of drawers": lambda: letters(GREEK, [f"drawer_{n:02}" for n in range(20)]),
     "letters of anybody": lambda: letters(GREEK[:3], [""], each=9),
@@ -182,7 +225,7 @@ def test_every_text_is_on_the_page_and_none_covers_another(name):
             assert min(width, height) < 1, (one, other)  # dots
 
 
-@pytest.mark.parametrize("name", ["training", "ten pictures", "filters", "network", "confusion of 3"])
+@pytest.mark.parametrize("name", ["training", "ten pictures", "filters", "network", "confusion of 3", "budgets"])
 def test_the_same_figure_is_the_same_bytes(name, tmp_path):
     figure = FIGURES[name]()
     with matplotlib.rc_context({"text.hinting": "none", "path.snap": False}):
@@ -297,3 +340,22 @@ def test_letters_that_any_way_misreads_come_first():
     assert texts[0] == "last layer alone: 105 of 108 right; all layers: 108 of 108 right; 24 shown, wrong ones first"
     assert ["✗" in text for text in texts[2:]] == [True] * 3 + [False] * 21
     assert texts[2] == "upsilon\n✗ omicron 50.0 %\nupsilon >99.9 %"
+
+
+def test_bars_meet_where_two_levels_differ_by_as_much_as_chance():
+    dimension = figures.Dimension("filters", [5, 10], np.array([0.88, 0.884]), 0.004, "more gain", "within the noise")
+    figure = figures.sweep({"MnistNet": np.array([[0.88, 0.884]])}, [5], [5, 10], [dimension], "")
+    [(lower, upper)] = [bars.get_segments() for axes in figure.axes for bars in axes.collections]
+    assert lower[1][1] == pytest.approx(upper[0][1])
+
+
+def test_the_best_network_is_framed_and_no_other():
+    figure = figures.sweep({"A": np.array([[0.88, 0.9]]), "B": np.array([[0.89, 0.87]])}, [5], [5, 10], [], "")
+    frames = [[patch.get_xy() for patch in axes.patches if not patch.get_fill()] for axes in figure.axes]
+    assert frames[:2] == [[(1, 0)], []]
+
+
+def test_a_front_of_many_is_listed_in_part():
+    texts = [text.get_text() for text, _ in drawn_texts(cost(75))]
+    assert sum(text.startswith("MnistNet") and "kernel" in text for text in texts) == 20
+    assert "MnistNet1, kernel 5, 0 filters" in texts and "MnistNet3, kernel 5, 74 filters" in texts

@@ -19,9 +19,9 @@ def make(tmp_path):
     for name in "dvc", "ruff", "pytest":
         (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\necho {name} $*\n")
         (tmp_path / ".venv/bin" / name).chmod(0o755)
-    (tmp_path / "requirements.txt").touch()
-    os.utime(tmp_path / "requirements.txt", (0, 0))
-    (tmp_path / ".venv/ready").touch()
+    for age, name in enumerate(["requirements-cluster.txt", "requirements.txt", ".venv/ready", ".venv/cluster"]):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (age, age))
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "MAKE"))}
     bare |= {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
     bare |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}  # which may trust every folder
@@ -57,4 +57,6 @@ def test_git_speaks_for_itself_where_the_clone_is_anothers(make):
 
 
 def test_help_lists_every_target_for_the_user(make):
-    assert [line.split()[1] for line in make("help").stdout.splitlines()] == ["help", "repro", "test", "lint", "clean"]
+    assert [line.split()[1] for line in make("help").stdout.splitlines()] == [
+        *("help", "repro", "full", "test", "lint", "clean")
+    ]

@@ -1,10 +1,12 @@
 import math
+from itertools import product
 
 import pytest
 import torch
 from torch.nn import functional as F
+from torchvision.models import mobilenet_v3_large
 
-from recognition import networks
+from recognition import cells, networks
 from recognition.determinism import generator
 from recognition.networks import MnistNet
 
@@ -97,3 +99,64 @@ def test_a_new_head_changes_nothing_but_the_last_layer():
             assert torch.equal(value, old.state_dict()[name])
     again = networks.with_new_head("MnistNet", arguments, old.state_dict(), generator(1, "head"))
     assert all(torch.equal(a, b) for a, b in zip(new.parameters(), again.parameters(), strict=True))
+
+
+GRID = list(product(["MnistNet", "MnistNet2", "MnistNet3"], [2, 3, 4, 5, 6], [5, 10, 20, 50, 90]))
+
+
+@pytest.mark.parametrize(("architecture", "k", "f"), GRID)
+def test_each_of_the_75_networks_is_really_built(architecture, k, f):
+    """Parameters and multiplications by hand: the original changed attributes, and trained one network 25 times."""
+    network = networks.build(architecture, {"filters": f, "kernel_size": k}, generator(0, "weights"))
+    conv1, conv2, conv3, head = k * k * f + f, k * k * f * 20 + 20, k * k * 20 * 30 + 30, 50 * 10 + 10
+    parameters, macs = {
+        "MnistNet": (
+            conv1 + conv2 + 980 * 50 + 50 + head,
+            28**2 * k * k * f + 14**2 * k * k * f * 20 + 980 * 50 + 500,
+        ),
+        "MnistNet2": (
+            conv1 + conv2 + conv3 + 270 * 50 + 50 + head,
+            28**2 * k * k * f + 14**2 * k * k * f * 20 + 7**2 * k * k * 600 + 270 * 50 + 500,
+        ),
+        "MnistNet3": (
+            conv1 + conv2 + 320 * 50 + 50 + head,
+            28**2 * k * k * f + 9**2 * k * k * f * 20 + 320 * 50 + 500,
+        ),
+    }[architecture]
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert networks.macs(network) == macs
+    assert cells.size(architecture, k, f, 10) == (parameters, macs)
+    assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_the_75_are_75():
+    assert len({cells.size(*key, 10) for key in GRID}) == 75
+
+
+def test_building_draws_from_its_generator_alone():
+    torch.manual_seed(1)
+    first = networks.build("MnistNet2", {}, generator(0, "weights")).conv3.weight
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    second = networks.build("MnistNet2", {}, generator(0, "weights")).conv3.weight
+    assert torch.equal(first, second) and torch.equal(before, torch.get_rng_state())
+
+
+def test_mobilenet_is_torchvisions_with_the_reports_head():
+    network = networks.build("MobileNet", {}, generator(0, "weights")).eval()
+    theirs = mobilenet_v3_large().eval()
+    theirs.features.load_state_dict(network.features.state_dict())
+    x = torch.rand(3, 1, 28, 28, generator=generator(0, "x"))
+    features = network.backbone()(x)
+    expected = theirs.avgpool(theirs.features(x.expand(-1, 3, -1, -1))).flatten(1)
+    torch.testing.assert_close(features, expected)
+    assert [type(layer).__name__ for layer in network.head()[1:]] == ["BatchNorm1d", "Dropout", "Linear", "LogSoftmax"]
+    torch.testing.assert_close(network.head()(features.unsqueeze(1)), network(x))
+    torch.testing.assert_close(network(x).exp().sum(1), torch.ones(3))
+    assert sum(p.numel() for p in network.head().parameters()) == 2 * 960 + 960 * 10 + 10
+
+
+def test_mobilenet_takes_larger_pictures():
+    network = networks.build("MobileNet", {"image_size": 64}, generator(0, "weights")).eval()
+    assert network.channels(torch.zeros(2, 1, 28, 28)).shape == (2, 3, 64, 64)
+    assert networks.macs(network) > 3 * networks.macs(networks.build("MobileNet", {}, generator(0, "weights")))

@@ -55,8 +55,8 @@ def test_a_missing_key_is_named(written, section, key):
 
 
 @pytest.mark.parametrize(("section", "key"), leaves())
-def test_a_list_is_no_value_of_any_key(written, section, key):
-    assert f"{section}.{key}: " in message(written({f"{section}.{key}": [1]}))
+def test_a_list_of_lists_is_no_value_of_any_key(written, section, key):
+    assert f"{section}.{key}" in message(written({f"{section}.{key}": [[1]]}))
 
 
 def test_a_missing_section_is_named(written):
@@ -94,12 +94,31 @@ def test_a_misspelt_key_is_named_before_the_one_it_leaves_out(written):
         ("train.rotation", 181.0),
         ("train.scale", 1.0),
         ("train.shift", -1.0),
+        ("sweep.architectures", ["MnistNet4"]),
+        ("sweep.architectures", []),
+        ("sweep.kernel_sizes", [5, 5]),
+        ("sweep.filters", [0]),
+        ("sweep.noise_seeds", [3, 3]),
+        ("sweep.workers", 0),
+        ("sweep.scheduler", "tcp://node"),
+        ("sweep.scheduler", "tls://node:8786"),
+        ("sweep.scheduler", "node:8786"),
+        ("epochs.budgets", []),
+        ("epochs.budgets", [1, 1]),
+        ("mobilenet.weights", "coco"),
+        ("mobilenet.image_size", 27),
+        ("mobilenet.frozen", 1),
         ("download.timeout_s", 0.0),
         ("download.folder", ""),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(written, key, value):
     assert f"{key}: " in message(written({key: value}))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "tcp://node-7.cluster:80", "tcp://[::1]:8786"])
+def test_an_address_of_a_scheduler(written, address):
+    assert load(written({"sweep.scheduler": address})).sweep.scheduler == address
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""Tasks on a Dask cluster, whatever that runs on: Slurm, Kubernetes, a few machines in a room.
+
+The only module that imports distributed, which requirements-cluster.txt brings.
+"""
+
+import logging
+import socket
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client, KilledWorker, Worker, WorkerPlugin
+from distributed.comm import CommClosedError, get_address_host_port
+
+from recognition import determinism, store
+from recognition.errors import UserError
+from recognition.workers import Pool
+
+PATIENCE_S = 8  # seconds for a scheduler to answer, and for a first worker to be there
+
+
+class Door(WorkerPlugin):
+    """Every worker passes it before its first task, also one that joins late: same code, same arithmetic."""
+
+    name = "recognition"
+
+    def __init__(self, program: str) -> None:
+        self.program = Path(program).relative_to(store.ROOT)  # a worker has a root of its own
+        self.code = store.code(program)
+        self.versions = store.versions()
+
+    def setup(self, worker: Worker) -> None:
+        determinism.pin_arithmetic_once()
+        found = dict(store.code(store.ROOT / self.program))
+        if other := sorted(name for name, sha256 in self.code if found.get(name) != sha256):
+            raise UserError(f"the worker {worker.name} has another version of {', '.join(other)}; give it this commit")
+        if other := sorted(set(self.versions) - set(store.versions())):
+            raise UserError(f"the worker {worker.name} lacks {', '.join(other)}; install requirements.txt there")
+
+
+def greet(address: str) -> None:
+    """Raise OSError where nothing greets first, as a Dask scheduler does: a Client would wait for that without end."""
+    with socket.create_connection(get_address_host_port(address), timeout=PATIENCE_S) as connection:
+        if not connection.recv(1):
+            raise ConnectionError("closed without a word")
+
+
+@contextmanager
+def workers(address: str, program: str) -> Iterator[Pool]:
+    """The workers of the Dask scheduler at `address`, tcp://host:port, to compute functions of the file `program`.
+
+    A task whose worker is lost is computed again by another. Raises UserError where no scheduler or worker answers, or
+    where they cannot go on.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters becomes one line of our own
+    where = f"params.yaml: sweep.scheduler: {address}"
+    try:
+        greet(address)
+        client = Client(address, timeout=PATIENCE_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        cause = str(error).splitlines()[0] if isinstance(error, ValueError) else f"no answer in {PATIENCE_S} s"
+        raise UserError(f"{where}: {cause}; is a Dask scheduler running there? null takes this machine") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE_S)
+        except TimeoutError:
+            raise UserError(f"{where}: the scheduler has no workers; start one: dask worker {address}") from None
+        try:
+            client.register_plugin(Door(program))
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        except Exception as error:  # of whatever kind a worker had; distributed hands on its words alone
+            raise UserError(
+                f"{where}: a worker says: {error}; start it in this project's folder, with its environment: "
+                f"PYTHONPATH=. dask worker {address}"
+            ) from None
+        try:
+            yield Pool(client.get_executor(pure=False).submit, lambda data: client.scatter(data, broadcast=True))
+        except KilledWorker:
+            raise UserError(f"{where}: worker after worker was killed at one task; have they memory enough?") from None
+        except (CancelledError, CommClosedError):
+            raise UserError(f"{where}: the scheduler was lost; the same command goes on when it is back") from None

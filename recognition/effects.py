@@ -1,0 +1,92 @@
+"""What the dimensions of a sweep do to the accuracy, and which of it exceeds the noise."""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from scipy.stats import studentized_range
+
+CONFIDENCE = 0.95
+
+
+class Hypothesis(NamedTuple):
+    """What is expected of a dimension before anything is computed."""
+
+    words: str
+    rank: Callable[[object], int]  # sorts levels, the one expected to be best first
+
+
+HYPOTHESES = {
+    "architecture": Hypothesis(
+        "a third convolution gains, a mean over 3×3 loses", ["MnistNet2", "MnistNet", "MnistNet3"].index
+    ),
+    "kernel_size": Hypothesis("a larger kernel sees more, and gains", lambda size: -size),
+    "filters": Hypothesis("more filters describe more, and gain", lambda filters: -filters),
+}
+
+
+class Noise(NamedTuple):
+    """How far the accuracy of one and the same network spreads over seeds."""
+
+    seeds: int
+    deviation: float  # nan for fewer than two seeds
+
+    def threshold(self, levels: int, cells: int) -> float:
+        """The difference between two of `levels` means, each over `cells` networks, that chance exceeds in 5 % of
+        sweeps: J. W. Tukey's honestly significant difference, the deviation known from the seeds alone."""
+        quantile = studentized_range.ppf(CONFIDENCE, levels, self.seeds - 1) if self.seeds > 1 else math.nan
+        return float(quantile * self.deviation / math.sqrt(cells))
+
+
+class Effect(NamedTuple):
+    """One dimension of a sweep."""
+
+    means: dict[object, float]  # accuracy by level, over all else
+    spread: float  # the best mean less the worst
+    threshold: float  # what chance alone reaches in 5 % of sweeps
+    verdict: str
+
+    @property
+    def beyond_noise(self) -> bool:
+        return self.spread > self.threshold
+
+
+def noise(accuracies: Sequence[float]) -> Noise:
+    return Noise(len(accuracies), stdev(accuracies) if len(accuracies) > 1 else math.nan)
+
+
+def effect(levels: Sequence, accuracies: Sequence[float], noise: Noise, hypothesis: Hypothesis) -> Effect:
+    """The effect of a dimension of a full grid, from the level and the accuracy of every network."""
+    order = sorted(set(levels), key=hypothesis.rank)
+    means = {level: fmean(a for own, a in zip(levels, accuracies, strict=True) if own == level) for level in order}
+    threshold = noise.threshold(len(order), len(levels) // len(order)) if len(order) > 1 else math.nan
+    spread = max(means.values()) - min(means.values())
+    return Effect(means, spread, threshold, verdict(list(means.values()), threshold))
+
+
+def verdict(means: Sequence[float], threshold: float) -> str:
+    """On a hypothesis whose levels have these means, the one expected to be best first."""
+    if math.isnan(threshold):
+        return "not asked" if len(means) < 2 else "noise not measured"
+    gains = [a - b for i, a in enumerate(means) for b in means[i + 1 :]]  # positive where as expected
+    if min(gains) < -threshold:
+        return "partly contradicted" if max(gains) > threshold else "contradicted"
+    return "confirmed" if max(gains) > threshold else "within the noise"
+
+
+def enough(accuracies: dict[int, float], threshold: float) -> int | None:
+    """The least number after which no greater one is better by more than chance; None where the noise is not known."""
+    if math.isnan(threshold):
+        return None
+    return min(n for n, own in accuracies.items() if all(a <= own + threshold for m, a in accuracies.items() if m > n))
+
+
+def front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
+    """The Pareto front: the places of those that nothing as cheap or cheaper equals or exceeds, the cheapest first."""
+    found, best = [], -math.inf
+    for place in sorted(range(len(costs)), key=lambda i: (costs[i], -accuracies[i])):
+        if accuracies[place] > best:
+            best = accuracies[place]
+            found.append(place)
+    return found

@@ -1,0 +1,73 @@
+"""The outcomes of many cells: from a store of what is finished, or computed side by side."""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from pathlib import Path
+
+from recognition import cells, files, store, workers
+from recognition.cells import Cell, Data, Outcome
+from recognition.errors import UserError
+from recognition.training import Score
+
+KEPT = 5000  # outcomes in the store, 200 bytes each
+STATES = 100  # of trainings that were killed, up to some MB each
+
+
+def outcomes(
+    wanted: Sequence[Cell], data: Data, folder: Path, device: str, n_workers: int | None, scheduler: str | None
+) -> Iterator[tuple[Cell, Outcome]]:
+    """Every cell with its outcome: first those that the store in `folder` has, then as they come, the longest first.
+
+    Computed by `n_workers` processes (None: as many as there are cores), or where a Dask `scheduler` is named, by its
+    workers. The outcomes are the same wherever they are computed, in whatever order, and whatever else is.
+    """
+    finished, states = folder / "outcomes", folder / "states"
+    digests = data.digests()
+    names = {cell: store.fingerprint(cells.__file__, cell, device, digests) for cell in wanted}
+    missing = []
+    for cell, name in names.items():
+        if (outcome := read(finished / f"{name}.json")) is None:
+            missing.append(cell)
+        else:
+            yield cell, outcome
+    if not missing:
+        return
+    missing.sort(key=lambda cell: cell.recipe.epochs * cells.size(*cell[:3], data.classes).macs, reverse=True)
+    with pool(min(n_workers or workers.cores(), len(missing)), scheduler, folder / "data") as (submit, share):
+        handle, futures = share(data), {}
+        for cell in missing:
+            kept = None if scheduler else states / names[cell]  # on another machine there is no such folder
+            futures[submit(cells.compute, cell, handle, device, kept)] = cell
+        for future in as_completed(futures):
+            cell, outcome = futures.pop(future), future.result()
+            files.write_json(finished / f"{names[cell]}.json", outcome)
+            (states / names[cell]).unlink(missing_ok=True)
+            yield cell, outcome
+    for place, newest in (finished, KEPT), (states, STATES):
+        place.mkdir(exist_ok=True)
+        store.prune(place, newest)
+
+
+def pool(n: int, scheduler: str | None, folder: Path) -> AbstractContextManager[workers.Pool]:
+    """Where the cells are computed. Dask is imported only where it is asked for."""
+    if scheduler is None:
+        return workers.processes(n, partial(cells.write_data, folder=folder))
+    try:
+        from recognition import cluster
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"params.yaml: sweep.scheduler: {error.name} is missing; pip install -r requirements-cluster.txt, or null"
+        ) from None
+    return cluster.workers(scheduler, cells.__file__)
+
+
+def read(path: Path) -> Outcome | None:
+    """An outcome from the store, or None where there is none that can be read."""
+    with suppress(OSError, ValueError, TypeError):
+        train_loss, held_out, test = json.loads(path.read_bytes())
+        path.touch()  # the store keeps what was used last
+        return Outcome(float(train_loss), Score(*map(float, held_out)), Score(*map(float, test)))
+    return None

@@ -1,0 +1,57 @@
+"""Where tasks run side by side: processes of this machine. Another place is the module cluster."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from typing import NamedTuple
+
+from recognition.errors import UserError
+
+
+class Pool(NamedTuple):
+    submit: Callable[..., Future]  # (function, *arguments)
+    share: Callable  # data to what stands for them in a task's arguments
+
+
+@contextmanager
+def processes(n: int, share: Callable) -> Iterator[Pool]:
+    """`n` processes of this machine. They end with this one, however it ends.
+
+    Raises UserError where one of them is killed, as the system does when memory runs out.
+    """
+    executor = ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=attend)
+    try:
+        yield Pool(executor.submit, share)
+    except BaseException as error:
+        children = list((executor._processes or {}).values())
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.kill()
+        if isinstance(error, BrokenProcessPool):
+            raise UserError(
+                "a worker process was killed, as the system does when memory runs out; lower sweep.workers in "
+                "params.yaml; what is finished is kept, and the same command goes on"
+            ) from None
+        raise
+    executor.shutdown()
+
+
+def attend() -> None:
+    """A worker's beginning: leave Ctrl-C to the parent, and end when the parent does, even by kill -9."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,45 @@
+"""Put MobileNet's ImageNet weights into data/mobilenet, where they are wanted and can be had."""
+
+import sys
+from pathlib import Path
+
+import stages
+from recognition import files
+from recognition.errors import UserError
+from recognition.params import load
+from recognition.sources import IMAGENET, IMAGENET_SOURCE, Folder, fetch
+
+DATA = Path("data/mobilenet")
+
+
+def main() -> None:
+    params = load(Path("params.yaml"))
+    wanted = params.mobilenet.weights
+    there = False
+    if wanted != "none":
+        with stages.progress(unit="B", leave=False) as bar:
+
+            def show(whose: str, done: int, total: int | None) -> None:
+                bar.set_description_str(whose, refresh=False)
+                bar.update(done - bar.n)
+
+            try:
+                fetch(
+                    [IMAGENET],
+                    [IMAGENET_SOURCE, Folder(Path(params.download.folder) / "mobilenet")],
+                    store=stages.CACHE / "download",
+                    target=DATA,
+                    timeout_s=params.download.timeout_s,
+                    progress=show,
+                )
+                there = True
+            except UserError as error:
+                if wanted == "imagenet":
+                    raise
+                bar.write(f"backbone: {error}; MobileNet will be trained from scratch", file=sys.stderr)
+    files.write_json(DATA / "weights.json", {"imagenet": IMAGENET.name if there else None})
+    print(f"backbone: {'ImageNet weights, sha256 verified' if there else 'no weights, training is from scratch'}")
+
+
+if __name__ == "__main__":
+    stages.run(main)

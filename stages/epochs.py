@@ -1,0 +1,55 @@
+"""Train the sweep's best network anew with each of several numbers of epochs, side by side."""
+
+import json
+from pathlib import Path
+
+from recognition import cells, effects, files, runs, scores, training
+from recognition.determinism import pin_torch
+from recognition.params import load
+from stages import CACHE, progress, run
+
+DATA = Path("data/fashion_mnist")
+SWEEP = Path("reports/sweep/metrics.json")
+REPORTS = Path("reports/epochs")
+NETWORK = ["architecture", "kernel_size", "filters"]
+
+
+def main() -> None:
+    params = load(Path("params.yaml"))
+    shared, budgets = params.sweep, sorted(params.epochs.budgets)
+    pin_torch()
+    device = training.device(shared.device, "sweep")
+    data = cells.load(DATA, shared.held_out, shared.seed)
+    sweep = json.loads(SWEEP.read_text(encoding="utf-8"))["sweep"]
+    best = [sweep["best"][name] for name in NETWORK]
+    settings = {"dropout": shared.dropout, **shared.recipe.model_dump()}
+    wanted = {cells.cell(*best, shared.seed, epochs=n, **settings): n for n in budgets}
+    found = {}
+    with progress(" networks", len(wanted), f"{'-'.join(map(str, budgets))} epochs on {device}") as bar:
+        for cell, outcome in runs.outcomes(
+            list(wanted), data, CACHE / "cells", device, shared.workers, shared.scheduler
+        ):
+            found[wanted[cell]] = outcome
+            bar.update()
+
+    tests = {n: scores.test(*found[n].test, len(data.test.labels)) for n in budgets}
+    header = ["epochs", "train_loss", "held_out_loss", "held_out_accuracy", *tests[budgets[0]]]
+    rows = [[n, found[n].train_loss, *found[n].held_out, *tests[n].values()] for n in budgets]
+    files.write_csv(REPORTS / "budgets.csv", header, rows)
+    held_out = {n: found[n].held_out.accuracy for n in budgets}
+    chosen = max(budgets, key=held_out.get)
+    noise = effects.Noise(sweep["noise"]["seeds"], sweep["noise"]["held_out_sd"] or float("nan"))
+    threshold = noise.threshold(len(budgets), 1)
+    facts = {
+        **dict(zip(NETWORK, best, strict=True)),
+        "chosen": chosen,
+        "held_out_accuracy": round(held_out[chosen], 6),
+        **tests[chosen],
+        "threshold": None if threshold != threshold else round(threshold, 6),
+        "enough": effects.enough(held_out, threshold),
+    }
+    files.write_json(REPORTS / "metrics.json", {"epochs": facts})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,104 @@
+"""Train MobileNetV3 on FashionMNIST: the whole network, or a new head on features that are computed once."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from recognition import cells, checkpoints, datasets, files, networks, scores, store, training
+from recognition.augmentation import Distortion
+from recognition.determinism import generator, pin_torch
+from recognition.errors import UserError
+from recognition.params import load
+from stages import CACHE, progress, run
+
+DATA = Path("data/fashion_mnist")
+WEIGHTS = Path("data/mobilenet")
+MODELS = Path("models/mobilenet")
+REPORTS = Path("reports/mobilenet")
+STATES = CACHE / "mobilenet"  # of trainings, 50 MB each
+
+
+def main() -> None:
+    params = load(Path("params.yaml")).mobilenet
+    pin_torch()
+    device = training.device(params.device, "mobilenet")
+    name = json.loads((WEIGHTS / "weights.json").read_text(encoding="utf-8"))["imagenet"]
+    weights = (WEIGHTS / name).read_bytes() if name else b""
+    if params.frozen and not weights:
+        raise UserError("params.yaml: mobilenet.frozen: true needs ImageNet's weights, which are not there; try false")
+    data = cells.load(DATA, params.held_out, params.seed)
+    whole = min(params.pictures, len(data.train.labels)) // params.recipe.batch_size * params.recipe.batch_size
+    if not whole or params.recipe.batch_size < 2 * params.shards:
+        raise UserError("params.yaml: mobilenet.recipe.batch_size: batch normalisation wants batches of two pictures")
+    data = data._replace(train=data.train[:whole])
+
+    arguments = {"classes": data.classes, "image_size": params.image_size, "dropout": params.dropout}
+    network = networks.build("MobileNet", arguments, generator(params.seed, "weights"))
+    if weights:
+        network.load_backbone(torch.load(WEIGHTS / name, weights_only=True))
+    recipe = training.Recipe(
+        epochs=params.epochs,
+        distortion=Distortion(0.0, 0.0, 0.0),
+        seed=params.seed,
+        shards=params.shards,
+        **params.recipe.model_dump(),
+    )
+    kept = STATES / store.fingerprint(__file__, params, device, store.digest(weights), *data.digests())
+    network.to(device)
+    learner, seen = network, data
+    if params.frozen:
+        with progress(" pictures", sum(len(split.labels) for split in data[:3]), f"features on {device}") as bar:
+            splits = [on_features(network, split, data.normalisation, params.shards, device, bar) for split in data[:3]]
+        learner, seen = (
+            network.head(),
+            data._replace(**dict(zip(data._fields, splits, strict=False)), normalisation=AS_THEY_ARE),
+        )
+    with progress(" pictures", params.epochs * whole, f"mobilenet on {device}") as bar:
+        history = training.fit(
+            learner, seen.train, [seen.held_out], seen.normalisation, recipe, device, kept, bar.update
+        )
+    test = training.mean_score(learner, seen.test.to(device), seen.normalisation)
+
+    classes = datasets.CLASSES["fashion_mnist"]
+    checkpoint = checkpoints.Checkpoint(
+        "MobileNet", arguments, network.state_dict(), classes, data.normalisation, params.epochs
+    )
+    checkpoints.save(MODELS / "checkpoint.pth", checkpoint)
+    header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
+    files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
+    files.write_csv(REPORTS / "steps.csv", training.Point._fields, history.points)
+    metrics = {
+        "pretrained": bool(weights),
+        "frozen": params.frozen,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "macs": networks.macs(network),
+        "train_loss": round(history.epochs[-1].train_loss, 6),
+        "held_out_accuracy": round(history.epochs[-1].scores[0].accuracy, 6),
+        **scores.test(*test, len(data.test.labels)),
+    }
+    files.write_json(REPORTS / "metrics.json", {"mobilenet": metrics})
+    store.prune(STATES, newest=4)
+
+
+AS_THEY_ARE = datasets.Normalisation(0.0, 1 / 255)  # of features, which are no pixels
+
+
+def on_features(
+    network: networks.MobileNet, split: datasets.Split, normalisation: datasets.Normalisation, threads: int, device, bar
+) -> datasets.Split:
+    """A split with the backbone's (N, 960) features in place of its pictures."""
+    backbone = network.backbone()
+
+    def some(pictures: torch.Tensor) -> torch.Tensor:
+        found = training.log_probabilities(backbone, pictures.to(device), normalisation)
+        bar.update(len(pictures))
+        return found
+
+    with ThreadPoolExecutor(threads) as pool:
+        return split._replace(pictures=torch.cat(list(pool.map(some, split.pictures.split(1000)))))
+
+
+if __name__ == "__main__":
+    run(main)

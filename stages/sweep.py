@@ -1,0 +1,91 @@
+"""Train every architecture with every kernel size and number of filters on FashionMNIST, side by side."""
+
+from itertools import product
+from pathlib import Path
+
+from recognition import cells, effects, files, runs, scores, training
+from recognition.cells import Outcome
+from recognition.determinism import pin_torch
+from recognition.params import load
+from stages import CACHE, progress, run
+
+DATA = Path("data/fashion_mnist")
+REPORTS = Path("reports/sweep")
+PRINTED = ("MnistNet", 5, 10)  # the report's mnistNet, whose accuracy under several seeds is the noise
+DIMENSIONS = ["architecture", "kernel_size", "filters"]
+
+
+def main() -> None:
+    params = load(Path("params.yaml")).sweep
+    pin_torch()
+    device = training.device(params.device, "sweep")
+    data = cells.load(DATA, params.held_out, params.seed)
+    grid = [(*key, params.seed) for key in product(params.architectures, params.kernel_sizes, params.filters)]
+    repeats = [(*PRINTED, seed) for seed in params.noise_seeds]
+    settings = {"epochs": params.epochs, "dropout": params.dropout, **params.recipe.model_dump()}
+    keys = {cells.cell(*key, **settings): key for key in [*grid, *repeats]}
+    found, best = {}, 0.0
+    with progress(" cells", len(keys), f"sweep on {device}") as bar:
+        for done, outcome in runs.outcomes(list(keys), data, CACHE / "cells", device, params.workers, params.scheduler):
+            found[keys[done]] = outcome
+            best = max(best, outcome.held_out.accuracy)
+            bar.set_postfix_str(f"best on held-out pictures {100 * best:.2f} %", refresh=False)
+            bar.update()
+
+    header = [*DIMENSIONS, "seed", "grid", "parameters", "macs", "train_loss"]
+    header += ["held_out_loss", "held_out_accuracy", "test_loss", "test_accuracy"]
+    rows = [
+        [*key, int(key in grid), *cells.size(*key[:3], data.classes), loss, *held_out, *test]
+        for key, (loss, held_out, test) in sorted(found.items())
+    ]
+    files.write_csv(REPORTS / "cells.csv", header, rows)
+    noise = effects.noise([found[key].held_out.accuracy for key in repeats])
+    accuracies = [found[key].held_out.accuracy for key in grid]
+    found_effects = {
+        name: effects.effect([key[i] for key in grid], accuracies, noise, effects.HYPOTHESES[name])
+        for i, name in enumerate(DIMENSIONS)
+    }
+    header = ["dimension", "level", "held_out_accuracy", "cells"]
+    rows = [
+        [name, level, mean, len(grid) // len(effect.means)]
+        for name, effect in found_effects.items()
+        for level, mean in effect.means.items()
+    ]
+    files.write_csv(REPORTS / "effects.csv", header, rows)
+    metrics = {
+        "cells": len(grid),
+        "best": chosen({key: found[key] for key in grid}, data),
+        "noise": {"seeds": noise.seeds, "held_out_sd": rounded(noise.deviation)},
+        "effects": {name: facts(effect) for name, effect in found_effects.items()},
+    }
+    files.write_json(REPORTS / "metrics.json", {"sweep": metrics})
+
+
+def chosen(found: dict[tuple, Outcome], data: cells.Data) -> dict:
+    """The cell that reads the held-out pictures best (of several the smallest), and how it reads the test set."""
+    key = min(found, key=lambda key: (-found[key].held_out.accuracy, cells.size(*key[:3], data.classes).macs))
+    return {
+        **dict(zip(DIMENSIONS, key[:3], strict=True)),
+        **cells.size(*key[:3], data.classes)._asdict(),
+        "held_out_accuracy": round(found[key].held_out.accuracy, 6),
+        **scores.test(*found[key].test, len(data.test.labels)),
+    }
+
+
+def facts(effect: effects.Effect) -> dict:
+    """A dimension's effect, in accuracy on the held-out pictures."""
+    return {
+        "best": max(effect.means, key=effect.means.get),
+        "spread": rounded(effect.spread),
+        "threshold": rounded(effect.threshold),
+        "hypothesis": effect.verdict,
+    }
+
+
+def rounded(value: float) -> float | None:
+    """For JSON, which has no nan."""
+    return None if value != value else round(value, 6)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,132 @@
+"""Cells on a Dask cluster: a real scheduler and workers, each a process of its own, on this machine."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_runs import DATA, LONG, ROOT, WANTED, computed
+
+from recognition import runs
+from recognition.errors import UserError
+
+distributed = pytest.importorskip("distributed", reason="pip install -r requirements-cluster.txt")
+
+
+class Cluster:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.processes = folder, []
+        self.address = ""
+
+    def start(self, *command: str, cwd: Path = ROOT) -> subprocess.Popen:
+        log = (self.folder / f"{len(self.processes)}.log").open("w")
+        environment = os.environ | {"PYTHONPATH": str(cwd)}
+        self.processes.append(
+            subprocess.Popen([sys.executable, "-m", "dask", *command], cwd=cwd, env=environment, stdout=log, stderr=log)
+        )
+        return self.processes[-1]
+
+    def scheduler(self) -> None:
+        file = self.folder / "scheduler.json"
+        self.start("scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={file}")
+        wait(file.exists, "the scheduler")
+        self.address = json.loads(file.read_text())["address"]
+
+    def worker(self, name: str, cwd: Path = ROOT) -> subprocess.Popen:
+        options = [f"--name={name}", "--nthreads=1", "--no-nanny", "--no-dashboard", "--host=127.0.0.1"]
+        return self.start("worker", self.address, *options, f"--local-directory={self.folder / name}", cwd=cwd)
+
+    def outcomes(self, wanted, folder: Path):
+        return runs.outcomes(wanted, DATA, folder, "cpu", None, self.address)
+
+
+def wait(ready, what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, f"{what} did not come"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    started = Cluster(tmp_path)
+    try:
+        started.scheduler()
+        yield started
+    finally:
+        for process in started.processes:
+            process.kill()
+            process.wait()
+
+
+def test_the_outcomes_are_those_of_this_machines_own_processes(cluster, tmp_path):
+    cluster.worker("one")
+    cluster.worker("two")
+    found = dict(cluster.outcomes(WANTED, tmp_path / "there"))
+    assert found == computed(tmp_path / "here")
+    assert dict(cluster.outcomes(WANTED, tmp_path / "here")) == found  # from one store, wherever it was filled
+
+
+def test_what_a_killed_worker_was_at_is_computed_again(cluster, tmp_path):
+    """Killed hard in the middle of a cell, that is while the scheduler has a task there and others wait."""
+    processes = {name: cluster.worker(name) for name in ("one", "two")}
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        coming = cluster.outcomes(LONG, tmp_path / "there")
+        found = dict([next(coming)])
+        names = {address: worker["name"] for address, worker in client.scheduler_info()["workers"].items()}
+        victim = next(names[address] for address, tasks in client.processing().items() if tasks)
+        processes.pop(victim).kill()
+        found |= dict(coming)
+        assert [worker["name"] for worker in client.scheduler_info()["workers"].values()] == list(processes)
+    assert found == computed(tmp_path / "here", LONG)
+
+
+def refused(address: str, folder: Path) -> str:
+    start = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        list(runs.outcomes(WANTED, DATA, folder, "cpu", None, address))
+    assert time.monotonic() - start < 10
+    assert "\n" not in str(caught.value) and address in str(caught.value)
+    return str(caught.value)
+
+
+def test_no_scheduler_is_one_line_within_ten_seconds(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        port = taken.getsockname()[1]
+        assert "is a Dask scheduler running there?" in refused(f"tcp://127.0.0.1:{port}", tmp_path)
+
+
+def test_something_else_at_that_port_is_one_line_within_ten_seconds(tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        assert "is a Dask scheduler running there?" in refused(f"tcp://127.0.0.1:{port}", tmp_path)
+
+
+def test_a_scheduler_without_workers_is_one_line_within_ten_seconds(cluster, tmp_path):
+    assert "has no workers" in refused(cluster.address, tmp_path / "store")
+
+
+def test_a_worker_with_other_code_is_refused(cluster, tmp_path):
+    other = tmp_path / "other"
+    for package in ("recognition", "stages"):
+        shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (other / "recognition/networks.py").open("a") as file:
+        file.write("# changed\n")
+    cluster.worker("old", cwd=other)
+    assert "old has another version of recognition/networks.py" in refused(cluster.address, tmp_path / "store")
+
+
+def test_a_worker_elsewhere_is_refused(cluster, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    cluster.worker("lost", cwd=elsewhere)
+    assert "start it in this project's folder" in refused(cluster.address, tmp_path / "store")

@@ -1,0 +1,187 @@
+"""Cells side by side: the same outcomes whatever computes them, in whatever order, killed or not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from recognition import cells, datasets, networks, runs, training, workers
+from recognition.cells import Data, Outcome, cell
+from recognition.datasets import Normalisation, Split
+from recognition.determinism import generator, pin_torch
+from recognition.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = {
+    "epochs": 2,
+    "dropout": 0.5,
+    "optimizer": "muon",
+    "batch_size": 50,
+    "learning_rate": 0.01,
+    "warm_up": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0.01,
+}
+KEYS = [("MnistNet", 2, 5, 3), ("MnistNet2", 3, 5, 3), ("MnistNet3", 5, 10, 3), ("MnistNet", 2, 5, 4)]
+WANTED = [cell(*key, **SETTINGS) for key in KEYS]
+
+
+def random_data(n: int = 400) -> Data:
+    """Stripes, upright or level, in noise: something that can be learnt."""
+    draws = generator(0, "pictures")
+    labels = torch.randint(0, 2, (n,), generator=draws)
+    pictures = torch.randint(0, 120, (n, 28, 28), generator=draws)
+    pictures[labels == 0, ::4] += 100
+    pictures[labels == 1, :, ::4] += 100
+    whole = Split(pictures.to(torch.uint8), labels)
+    return Data(whole[:200], whole[200:300], whole[300:], datasets.normalisation(whole.pictures), classes=2)
+
+
+DATA = random_data()
+
+
+def computed(folder: Path, wanted=WANTED, n_workers: int | None = 2, data: Data = DATA) -> dict:
+    return dict(runs.outcomes(wanted, data, folder, "cpu", n_workers, scheduler=None))
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> dict:
+    return computed(tmp_path_factory.mktemp("expected"))
+
+
+def no_pool(*_):
+    raise AssertionError("something was computed")
+
+
+def test_cells_learn(expected, expected_long):
+    assert list(map(set, (expected, expected_long))) == [set(WANTED), set(LONG)]
+    assert all(outcome.test.accuracy > 0.9 for outcome in expected_long.values())
+
+
+def test_an_outcome_depends_on_the_cell_alone(expected, tmp_path):
+    """One worker instead of two, the other order, each cell for itself, and in this process."""
+    assert computed(tmp_path / "one", WANTED[::-1], n_workers=1) == expected
+    assert computed(tmp_path / "alone", WANTED[1:2]) == {WANTED[1]: expected[WANTED[1]]}
+    assert cells.compute(WANTED[2], DATA, "cpu", None) == expected[WANTED[2]]
+    assert len({outcome.train_loss for outcome in expected.values()}) == len(WANTED)
+
+
+def test_a_cell_is_the_same_training_as_trains(expected):
+    pin_torch()
+    done = WANTED[0]
+    arguments = {"classes": 2, "filters": 5, "kernel_size": 2, "dropout": 0.5}
+    network = networks.build("MnistNet", arguments, generator(3, "weights"))
+    history = training.fit(
+        network, DATA.train, [DATA.held_out], DATA.normalisation, done.recipe, "cpu", None, lambda n: None
+    )
+    test = training.mean_score(network, DATA.test, DATA.normalisation)
+    assert Outcome(history.epochs[-1].train_loss, history.epochs[-1].scores[0], test) == expected[done]
+
+
+def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch):
+    computed(tmp_path, WANTED[:2])
+    monkeypatch.setattr(runs, "pool", no_pool)
+    assert computed(tmp_path, WANTED[:1]) == {WANTED[0]: expected[WANTED[0]]}  # a shorter list
+    with pytest.raises(AssertionError, match="something was computed"):
+        computed(tmp_path, WANTED)
+    monkeypatch.undo()
+    asked = []
+    original = workers.processes
+    monkeypatch.setattr(workers, "processes", lambda n, share: (asked.append(n), original(n, share))[1])
+    assert computed(tmp_path, WANTED, n_workers=8) == expected  # a longer one: two are missing
+    assert asked == [2]
+
+
+@pytest.mark.parametrize("change", ["code", "data", "seed", "device", "learning rate", "library"])
+def test_whatever_determines_a_result_is_in_its_name(tmp_path, monkeypatch, change):
+    computed(tmp_path, WANTED[:1])
+    monkeypatch.setattr(runs, "pool", no_pool)
+    wanted, data, device = WANTED[0], DATA, "cpu"
+    recipe = wanted.recipe
+    match change:
+        case "code":
+            monkeypatch.setattr(runs.store, "code", lambda program: "another")
+        case "data":
+            data = DATA._replace(test=Split(255 - DATA.test.pictures, DATA.test.labels))
+        case "seed":
+            wanted = wanted._replace(recipe=replace(recipe, seed=9))
+        case "device":
+            device = "cuda"
+        case "learning rate":
+            wanted = wanted._replace(recipe=replace(recipe, learning_rate=0.02))
+        case "library":
+            monkeypatch.setattr(runs.store, "versions", lambda: ["torch 9"])
+    with pytest.raises(AssertionError, match="something was computed"):
+        list(runs.outcomes([wanted], data, tmp_path, device, 1, None))
+
+
+@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{}", b'[1, [2, 3], [4, "a"]]', b"\xff"])
+def test_a_damaged_outcome_counts_as_none(tmp_path, content):
+    (tmp_path / "outcome.json").write_bytes(content)
+    assert runs.read(tmp_path / "outcome.json") is None
+    assert runs.read(tmp_path / "absent.json") is None
+
+
+PROGRAM = """
+import sys; sys.path[:0] = ["tests", "."]
+import stages
+from pathlib import Path
+import test_runs as t
+if __name__ == "__main__":
+    for done in t.runs.outcomes(t.LONG, t.DATA, Path(sys.argv[1]), "cpu", 2, None):
+        print("done", flush=True)
+"""
+LONG = [replaced._replace(recipe=replace(replaced.recipe, epochs=40)) for replaced in WANTED]
+
+
+@pytest.fixture(scope="module")
+def expected_long(tmp_path_factory) -> dict:
+    return computed(tmp_path_factory.mktemp("expected_long"), LONG)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_and_called_again_it_computes_what_is_missing(expected_long, tmp_path, how):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    process = subprocess.Popen(
+        [sys.executable, program, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout.readline() == "done\n"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(process.pid, how)
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while alive := [pid for pid in children if running(pid)]:
+        assert time.monotonic() < deadline, f"{alive} outlived their parent"
+        time.sleep(0.05)
+    finished = len(list((tmp_path / "outcomes").glob("[!.]*")))
+    assert 1 <= finished < len(LONG)
+    assert computed(tmp_path, LONG) == expected_long
+
+
+def running(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_worker_that_is_killed_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"lower sweep\.workers"), workers.processes(1, share=None) as pool:
+        pool.submit(os.kill, 0, 0).result()
+        pool.submit(os.abort).result()
+
+
+def test_the_data_is_one_mapped_copy(tmp_path):
+    path = cells.write_data(DATA, tmp_path)
+    found = cells.opened(path)
+    assert all(torch.equal(a, b) for a, b in zip(found.train, DATA.train, strict=True))
+    assert found.normalisation == DATA.normalisation and isinstance(found.normalisation, Normalisation)
+    assert str(path.resolve()) in Path("/proc/self/maps").read_text()
