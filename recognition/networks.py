@@ -23,7 +23,8 @@ DRAWING = Lock()  # torch's layers draw their weights from the one global genera
 class ConvNet(nn.Sequential):
     """Convolutions, then two linear layers; (N, 1, 28, 28) pictures to (N, classes) log-probabilities.
 
-    In training the first convolution and the pooling after it are computed in one go, the same but for rounding.
+    In training the first convolution and the pooling after it are computed in one go, and fc1 reads the features in the
+    order in which they lie: the same but for rounding.
     """
 
     def __init__(self, features: OrderedDict[str, nn.Module], classes: int) -> None:
@@ -42,7 +43,11 @@ class ConvNet(nn.Sequential):
             return super().forward(x)
         convolution, pool, *rest = self
         x = convolve_and_pool(x, convolution, pool)
-        for layer in rest:
+        for layer in rest[: rest.index(self.flatten)]:
+            x = layer(x)
+        weight = self.fc1.weight.unflatten(1, x.shape[1:]).permute(0, 2, 3, 1).flatten(1)
+        x = F.linear(x.permute(0, 2, 3, 1).flatten(1), weight, self.fc1.bias)
+        for layer in rest[rest.index(self.fc1) + 1 :]:
             x = layer(x)
         return x
 

@@ -94,10 +94,8 @@ def test_a_misspelt_key_is_named_before_the_one_it_leaves_out(written):
         ("train.rotation", 181.0),
         ("train.scale", 1.0),
         ("train.shift", -1.0),
-        ("sweep.architectures", ["MnistNet4"]),
         ("sweep.architectures", []),
         ("sweep.kernel_sizes", [5, 5]),
-        ("sweep.filters", [0]),
         ("sweep.noise_seeds", [3, 3]),
         ("sweep.workers", 0),
         ("sweep.scheduler", "tcp://node"),
@@ -114,6 +112,13 @@ def test_a_misspelt_key_is_named_before_the_one_it_leaves_out(written):
 )
 def test_a_wrong_value_is_named_with_its_key(written, key, value):
     assert f"{key}: " in message(written({key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("sweep.architectures", ["MnistNet4"]), ("sweep.filters", [0]), ("epochs.budgets", [0, 1])]
+)
+def test_a_wrong_item_is_named_with_its_place(written, key, value):
+    assert f"{key}.0: " in message(written({key: value}))
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "tcp://node-7.cluster:80", "tcp://[::1]:8786"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from recognition import networks
+from recognition import networks, pooling
 from recognition.determinism import generator
 from recognition.pooling import convolve_and_pool
 
@@ -14,7 +14,8 @@ POOLS = {"max": nn.MaxPool2d(2), "mean": nn.AvgPool2d(3)}
 @pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("filters", [1, 5, 10, 20])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5, 6])
-def test_values_and_gradients_are_the_same(pool, filters, kernel_size):
+def test_values_and_gradients_are_the_same(pool, filters, kernel_size, monkeypatch):
+    monkeypatch.setattr(pooling, "CACHED", 2 * 4 * filters * 14**2)  # two pictures a piece, the last one alone
     convolution = nn.Conv2d(1, filters, kernel_size, padding="same")
     x = torch.randn(3, 1, 28, 28, generator=generator(0, "x"))
     found = []
