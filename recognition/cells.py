@@ -1,6 +1,8 @@
 """One network of many: what it is, how it is trained and scored, in whatever process and on whatever machine."""
 
-from functools import cache, lru_cache
+import io
+from collections.abc import Callable
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,14 +89,14 @@ def size(architecture: str, kernel_size: int, filters: int, classes: int) -> Siz
     return Size(sum(p.numel() for p in network.parameters()), networks.macs(network))
 
 
-def compute(cell: Cell, data: Data | Path, device: str, kept: Path | None) -> Outcome:
+def compute(cell: Cell, shared: Callable[[], Data], device: str, kept: Path | None) -> Outcome:
     """Train a cell's network and score it. The outcome depends on cell and data alone (and on the kind of device).
 
-    `kept` is the file of its state after an epoch, for a training that is killed.
+    `shared` gives the data where this runs; `kept` is the file of its state after an epoch, for a training that is
+    killed.
     """
     pin_torch()
-    if isinstance(data, Path):
-        data = opened(data)
+    data = shared()
     network = cell.network(data.classes)
     history = training.fit(
         network, data.train, [data.held_out], data.normalisation, cell.recipe, device, kept, lambda n: None
@@ -103,18 +105,29 @@ def compute(cell: Cell, data: Data | Path, device: str, kept: Path | None) -> Ou
     return Outcome(history.epochs[-1].train_loss, history.epochs[-1].scores[0], test)
 
 
-def write_data(data: Data, folder: Path) -> Path:
-    """Write the data to a file that every process of this machine maps into memory: one copy for all of them."""
+def share(data: Data, folder: Path) -> Callable[[], Data]:
+    """Write the data to a file of `folder` that every process of this machine maps into memory: one copy for all."""
     path = folder / f"{store.fingerprint(__file__, data.digests())}.pt"
     if not path.exists():
-        splits = [tuple(part.contiguous() for part in split) for split in data[:3]]
-        files.write_bytes(path, serialised([splits, tuple(data.normalisation), data.classes]))
+        files.write_bytes(path, pack(data))
         store.prune(folder, newest=1)
-    return path
+    return partial(mapped, path)
 
 
 @lru_cache(maxsize=1)
-def opened(path: Path) -> Data:
-    """What `write_data` has written, mapped, not read."""
-    splits, normalisation, classes = torch.load(path, mmap=True, weights_only=True)
+def mapped(path: Path) -> Data:
+    return restored(torch.load(path, mmap=True, weights_only=True))
+
+
+def pack(data: Data) -> bytes:
+    splits = [tuple(part.contiguous() for part in split) for split in data[:3]]
+    return serialised([splits, tuple(data.normalisation), data.classes])
+
+
+def unpack(packed: bytes) -> Data:
+    return restored(torch.load(io.BytesIO(packed), weights_only=True))
+
+
+def restored(state: list) -> Data:
+    splits, normalisation, classes = state
     return Data(*(Split(*split) for split in splits), Normalisation(*normalisation), classes)

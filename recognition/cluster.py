@@ -5,12 +5,13 @@ The only module that imports distributed, which requirements-cluster.txt brings.
 
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property, partial
 from pathlib import Path
 
-from distributed import Client, KilledWorker, Worker, WorkerPlugin
+from distributed import Client, KilledWorker, Worker, WorkerPlugin, get_worker
 from distributed.comm import CommClosedError, get_address_host_port
 
 from recognition import determinism, store
@@ -21,22 +22,44 @@ PATIENCE_S = 8  # seconds for a scheduler to answer, and for a first worker to b
 
 
 class Door(WorkerPlugin):
-    """Every worker passes it before its first task, also one that joins late: same code, same arithmetic."""
+    """Every worker passes it before its first task, also one that joins late: same code, same arithmetic, same data.
 
-    name = "recognition"
+    The data comes with it as bytes: data that is scattered may be left with one copy, which a lost worker takes along.
+    """
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, name: str, program: str, packed: bytes) -> None:
+        self.name = name
         self.program = Path(program).relative_to(store.ROOT)  # a worker has a root of its own
         self.code = store.code(program)
         self.versions = store.versions()
+        self.packed = packed
+        self.data: object = None  # unpacked, by the first task
+        self.refusal = ""
 
     def setup(self, worker: Worker) -> None:
+        try:
+            self.check(worker.name)
+        except UserError as error:
+            self.refusal = str(error)  # a worker that joins late is given tasks all the same
+            raise
+
+    def check(self, worker: object) -> None:
         determinism.pin_arithmetic_once()
         found = dict(store.code(store.ROOT / self.program))
         if other := sorted(name for name, sha256 in self.code if found.get(name) != sha256):
-            raise UserError(f"the worker {worker.name} has another version of {', '.join(other)}; give it this commit")
+            raise UserError(f"the worker {worker} has another version of {', '.join(other)}; give it this commit")
         if other := sorted(set(self.versions) - set(store.versions())):
-            raise UserError(f"the worker {worker.name} lacks {', '.join(other)}; install requirements.txt there")
+            raise UserError(f"the worker {worker} lacks {', '.join(other)}; install requirements.txt there")
+
+
+def carried(name: str, unpack: Callable[[bytes], object]) -> object:
+    """In a task, on a worker: the data that came with the door of this name. Raises UserError if it was not passed."""
+    door = get_worker().plugins[name]
+    if door.refusal:
+        raise UserError(door.refusal)
+    if door.data is None:
+        door.data = unpack(door.packed)
+    return door.data
 
 
 def greet(address: str) -> None:
@@ -47,7 +70,9 @@ def greet(address: str) -> None:
 
 
 @contextmanager
-def workers(address: str, program: str) -> Iterator[Pool]:
+def workers(
+    address: str, program: str, pack: Callable[..., bytes], unpack: Callable[[bytes], object]
+) -> Iterator[Pool]:
     """The workers of the Dask scheduler at `address`, tcp://host:port, to compute functions of the file `program`.
 
     A task whose worker is lost is computed again by another. Raises UserError where no scheduler or worker answers, or
@@ -61,13 +86,11 @@ def workers(address: str, program: str) -> Iterator[Pool]:
     except (OSError, ValueError) as error:
         cause = str(error).splitlines()[0] if isinstance(error, ValueError) else f"no answer in {PATIENCE_S} s"
         raise UserError(f"{where}: {cause}; is a Dask scheduler running there? null takes this machine") from None
-    with client:
+    name = f"recognition {client.id}"  # several clients may share a cluster, each with data of its own
+
+    def share(data: object) -> Callable[[], object]:
         try:
-            client.wait_for_workers(1, timeout=PATIENCE_S)
-        except TimeoutError:
-            raise UserError(f"{where}: the scheduler has no workers; start one: dask worker {address}") from None
-        try:
-            client.register_plugin(Door(program))
+            client.register_plugin(Door(name, program, pack(data)))
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
         except Exception as error:  # of whatever kind a worker had; distributed hands on its words alone
@@ -75,9 +98,20 @@ def workers(address: str, program: str) -> Iterator[Pool]:
                 f"{where}: a worker says: {error}; start it in this project's folder, with its environment: "
                 f"PYTHONPATH=. dask worker {address}"
             ) from None
+        return partial(carried, name, unpack)
+
+    with client:
         try:
-            yield Pool(client.get_executor(pure=False).submit, lambda data: client.scatter(data, broadcast=True))
+            client.wait_for_workers(1, timeout=PATIENCE_S)
+        except TimeoutError:
+            raise UserError(f"{where}: the scheduler has no workers; start one: dask worker {address}") from None
+        try:
+            yield Pool(client.get_executor(pure=False).submit, share)
         except KilledWorker:
             raise UserError(f"{where}: worker after worker was killed at one task; have they memory enough?") from None
         except (CancelledError, CommClosedError):
             raise UserError(f"{where}: the scheduler was lost; the same command goes on when it is back") from None
+        finally:
+            if client.status == "running":
+                with suppress(KeyError):  # of a worker that never had it
+                    client.unregister_worker_plugin(name)

@@ -54,14 +54,14 @@ def outcomes(
 def pool(n: int, scheduler: str | None, folder: Path) -> AbstractContextManager[workers.Pool]:
     """Where the cells are computed. Dask is imported only where it is asked for."""
     if scheduler is None:
-        return workers.processes(n, partial(cells.write_data, folder=folder))
+        return workers.processes(n, partial(cells.share, folder=folder))
     try:
         from recognition import cluster
     except ModuleNotFoundError as error:
         raise UserError(
             f"params.yaml: sweep.scheduler: {error.name} is missing; pip install -r requirements-cluster.txt, or null"
         ) from None
-    return cluster.workers(scheduler, cells.__file__)
+    return cluster.workers(scheduler, cells.__file__, cells.pack, cells.unpack)
 
 
 def read(path: Path) -> Outcome | None:

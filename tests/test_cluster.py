@@ -7,15 +7,19 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_runs import DATA, LONG, ROOT, WANTED, computed
+from test_runs import DATA, LONG, ROOT, WANTED, computed, computed_here
 
 from recognition import runs
 from recognition.errors import UserError
 
 distributed = pytest.importorskip("distributed", reason="pip install -r requirements-cluster.txt")
+
+LONGEST = [LONG[0]._replace(recipe=replace(LONG[0].recipe, epochs=100))]
 
 
 class Cluster:
@@ -25,7 +29,8 @@ class Cluster:
 
     def start(self, *command: str, cwd: Path = ROOT) -> subprocess.Popen:
         log = (self.folder / f"{len(self.processes)}.log").open("w")
-        environment = os.environ | {"PYTHONPATH": str(cwd)}
+        interval = {"DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__INTERVAL": "100ms"}  # not 2 s: sooner over
+        environment = os.environ | {"PYTHONPATH": str(cwd)} | interval
         self.processes.append(
             subprocess.Popen([sys.executable, "-m", "dask", *command], cwd=cwd, env=environment, stdout=log, stderr=log)
         )
@@ -67,9 +72,9 @@ def cluster(tmp_path):
 def test_the_outcomes_are_those_of_this_machines_own_processes(cluster, tmp_path):
     cluster.worker("one")
     cluster.worker("two")
-    found = dict(cluster.outcomes(WANTED, tmp_path / "there"))
-    assert found == computed(tmp_path / "here")
-    assert dict(cluster.outcomes(WANTED, tmp_path / "here")) == found  # from one store, wherever it was filled
+    found = dict(cluster.outcomes(WANTED, tmp_path / "store"))
+    assert found == computed_here()
+    assert computed(tmp_path / "store") == found  # from one store, wherever it was filled
 
 
 def test_what_a_killed_worker_was_at_is_computed_again(cluster, tmp_path):
@@ -84,7 +89,43 @@ def test_what_a_killed_worker_was_at_is_computed_again(cluster, tmp_path):
         processes.pop(victim).kill()
         found |= dict(coming)
         assert [worker["name"] for worker in client.scheduler_info()["workers"].values()] == list(processes)
-    assert found == computed(tmp_path / "here", LONG)
+    assert found == computed_here(tuple(LONG))
+
+
+def test_a_lost_worker_does_not_take_the_only_copy_of_the_data_along(cluster, tmp_path):
+    """One task left, at one worker of two: of scattered data the scheduler would keep one copy."""
+    processes = {name: cluster.worker(name) for name in ("one", "two")}
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        coming = cluster.outcomes(LONGEST, tmp_path / "there")
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(lambda: dict(coming))
+            wait(lambda: any(client.processing().values()), "the task")
+            time.sleep(0.5)  # five rounds of the memory manager
+            names = {address: worker["name"] for address, worker in client.scheduler_info()["workers"].items()}
+            [victim] = (names[address] for address, tasks in client.processing().items() if tasks)
+            assert not future.done()
+            processes.pop(victim).kill()
+            found = future.result()
+    assert found == computed_here(tuple(LONGEST))
+
+
+def test_a_worker_with_other_code_that_joins_late_gets_no_data(cluster, tmp_path):
+    cluster.worker("one")
+    coming = cluster.outcomes(LONG, tmp_path / "there")
+    next(coming)
+    cluster.worker("old", cwd=changed(tmp_path / "other"))
+    with pytest.raises(UserError, match="old has another version of recognition/networks.py"):
+        dict(coming)
+
+
+def changed(folder: Path) -> Path:
+    """This project with another line in networks.py."""
+    for package in ("recognition", "stages"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "recognition/networks.py").open("a") as file:
+        file.write("# changed\n")
+    return folder
 
 
 def refused(address: str, folder: Path) -> str:
@@ -116,12 +157,7 @@ def test_a_scheduler_without_workers_is_one_line_within_ten_seconds(cluster, tmp
 
 
 def test_a_worker_with_other_code_is_refused(cluster, tmp_path):
-    other = tmp_path / "other"
-    for package in ("recognition", "stages"):
-        shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with (other / "recognition/networks.py").open("a") as file:
-        file.write("# changed\n")
-    cluster.worker("old", cwd=other)
+    cluster.worker("old", cwd=changed(tmp_path / "other"))
     assert "old has another version of recognition/networks.py" in refused(cluster.address, tmp_path / "store")
 
 

@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,9 +53,31 @@ def computed(folder: Path, wanted=WANTED, n_workers: int | None = 2, data: Data 
     return dict(runs.outcomes(wanted, data, folder, "cpu", n_workers, scheduler=None))
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory) -> dict:
-    return computed(tmp_path_factory.mktemp("expected"))
+@contextmanager
+def here(*_):
+    """A pool whose tasks this process computes at once."""
+
+    def submit(task, *arguments) -> Future:
+        future = Future()
+        future.set_result(task(*arguments))
+        return future
+
+    yield workers.Pool(submit, lambda data: lambda: data)
+
+
+@cache
+def computed_here(wanted: tuple = tuple(WANTED)) -> dict:
+    return {cell: cells.compute(cell, lambda: DATA, "cpu", None) for cell in wanted}
+
+
+@pytest.fixture
+def expected() -> dict:
+    return computed_here()
+
+
+@pytest.fixture
+def expected_long() -> dict:
+    return computed_here(tuple(LONG))
 
 
 def no_pool(*_):
@@ -65,10 +90,10 @@ def test_cells_learn(expected, expected_long):
 
 
 def test_an_outcome_depends_on_the_cell_alone(expected, tmp_path):
-    """One worker instead of two, the other order, each cell for itself, and in this process."""
-    assert computed(tmp_path / "one", WANTED[::-1], n_workers=1) == expected
+    """Two workers, one and this process, the other order, and a cell for itself."""
+    assert computed(tmp_path / "two") == expected
+    assert computed(tmp_path / "one", WANTED[:0:-1], n_workers=1) == {cell: expected[cell] for cell in WANTED[1:]}
     assert computed(tmp_path / "alone", WANTED[1:2]) == {WANTED[1]: expected[WANTED[1]]}
-    assert cells.compute(WANTED[2], DATA, "cpu", None) == expected[WANTED[2]]
     assert len({outcome.train_loss for outcome in expected.values()}) == len(WANTED)
 
 
@@ -85,6 +110,7 @@ def test_a_cell_is_the_same_training_as_trains(expected):
 
 
 def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "pool", here)
     computed(tmp_path, WANTED[:2])
     monkeypatch.setattr(runs, "pool", no_pool)
     assert computed(tmp_path, WANTED[:1]) == {WANTED[0]: expected[WANTED[0]]}  # a shorter list
@@ -100,6 +126,7 @@ def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("change", ["code", "data", "seed", "device", "learning rate", "library"])
 def test_whatever_determines_a_result_is_in_its_name(tmp_path, monkeypatch, change):
+    monkeypatch.setattr(runs, "pool", here)
     computed(tmp_path, WANTED[:1])
     monkeypatch.setattr(runs, "pool", no_pool)
     wanted, data, device = WANTED[0], DATA, "cpu"
@@ -140,13 +167,8 @@ if __name__ == "__main__":
 LONG = [replaced._replace(recipe=replace(replaced.recipe, epochs=40)) for replaced in WANTED]
 
 
-@pytest.fixture(scope="module")
-def expected_long(tmp_path_factory) -> dict:
-    return computed(tmp_path_factory.mktemp("expected_long"), LONG)
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_and_called_again_it_computes_what_is_missing(expected_long, tmp_path, how):
+def test_killed_and_called_again_it_computes_what_is_missing(expected_long, tmp_path, monkeypatch, how):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     process = subprocess.Popen(
@@ -163,6 +185,7 @@ def test_killed_and_called_again_it_computes_what_is_missing(expected_long, tmp_
         time.sleep(0.05)
     finished = len(list((tmp_path / "outcomes").glob("[!.]*")))
     assert 1 <= finished < len(LONG)
+    monkeypatch.setattr(runs, "pool", here)
     assert computed(tmp_path, LONG) == expected_long
 
 
@@ -180,8 +203,8 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
 
 
 def test_the_data_is_one_mapped_copy(tmp_path):
-    path = cells.write_data(DATA, tmp_path)
-    found = cells.opened(path)
+    found = cells.share(DATA, tmp_path)()
+    [path] = tmp_path.iterdir()
     assert all(torch.equal(a, b) for a, b in zip(found.train, DATA.train, strict=True))
     assert found.normalisation == DATA.normalisation and isinstance(found.normalisation, Normalisation)
     assert str(path.resolve()) in Path("/proc/self/maps").read_text()
