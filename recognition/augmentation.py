@@ -18,10 +18,10 @@ class Draws(NamedTuple):
     displacements: Tensor | None  # (n, H, W, 2), as torch.nn.functional.grid_sample counts: the picture is 2 wide
 
     def __getitem__(self, index):  # the draws of the chosen pictures, not a field
-        return Draws(*(part if part is None else part[index] for part in self))
+        return Draws(self.matrices[index], None if self.displacements is None else self.displacements[index])
 
     def to(self, device: str | torch.device) -> "Draws":
-        return Draws(*(part if part is None else part.to(device) for part in self))
+        return Draws(self.matrices.to(device), None if self.displacements is None else self.displacements.to(device))
 
 
 @dataclass(frozen=True)

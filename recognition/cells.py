@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -42,7 +42,7 @@ def cell(
     *,
     epochs: int,
     dropout: float,
-    **settings: float | str,
+    **settings: Any,
 ) -> Cell:
     """A cell trained on one thread, its pictures as they are; `settings` are the other fields of a Recipe."""
     still = Distortion(0.0, 0.0, 0.0)
@@ -130,4 +130,5 @@ def unpack(packed: bytes) -> Data:
 
 def restored(state: list) -> Data:
     splits, normalisation, classes = state
-    return Data(*(Split(*split) for split in splits), Normalisation(*normalisation), classes)
+    train, held_out, test = (Split(*split) for split in splits)
+    return Data(train, held_out, test, Normalisation(*normalisation), classes)

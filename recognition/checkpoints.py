@@ -31,7 +31,7 @@ class Checkpoint(NamedTuple):
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all, as a plain dict that torch.load(weights_only=True) reads."""
     weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()}
-    state = checkpoint._replace(weights=weights, normalisation=tuple(checkpoint.normalisation))._asdict()
+    state = checkpoint._asdict() | {"weights": weights, "normalisation": tuple(checkpoint.normalisation)}
     files.write_bytes(path, serialised(state))
 
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 from distributed import Client, KilledWorker, Worker, WorkerPlugin, get_worker
@@ -55,6 +55,7 @@ class Door(WorkerPlugin):
 def carried(name: str, unpack: Callable[[bytes], object]) -> object:
     """In a task, on a worker: the data that came with the door of this name. Raises UserError if it was not passed."""
     door = get_worker().plugins[name]
+    assert isinstance(door, Door)
     if door.refusal:
         raise UserError(door.refusal)
     if door.data is None:

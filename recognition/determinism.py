@@ -44,7 +44,8 @@ def pin_torch() -> None:
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
+    # It costs time, and nothing here reads such memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyrefly: ignore[missing-attribute]
     torch.backends.cudnn.benchmark = False
     keep_memory()
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.stats import studentized_range
 
@@ -14,7 +14,7 @@ class Hypothesis(NamedTuple):
     """What is expected of a dimension before anything is computed."""
 
     words: str
-    rank: Callable[[object], int]  # sorts levels, the one expected to be best first
+    rank: Callable[[Any], int]  # sorts levels, the one expected to be best first
 
 
 HYPOTHESES = {

@@ -2,6 +2,7 @@
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from copy import deepcopy
 from threading import Lock
 from typing import NamedTuple
@@ -27,6 +28,11 @@ class ConvNet(nn.Sequential):
     order in which they lie: the same but for rounding.
     """
 
+    conv1: nn.Conv2d
+    pool1: nn.Module
+    flatten: nn.Flatten
+    fc1: nn.Linear
+
     def __init__(self, features: OrderedDict[str, nn.Module], classes: int) -> None:
         number = 1 + sum(isinstance(layer, nn.ReLU) for layer in features.values())
         head = OrderedDict(
@@ -41,8 +47,8 @@ class ConvNet(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        convolution, pool, *rest = self
-        x = convolve_and_pool(x, convolution, pool)
+        _, _, *rest = self
+        x = convolve_and_pool(x, self.conv1, self.pool1)
         for layer in rest[: rest.index(self.flatten)]:
             x = layer(x)
         weight = self.fc1.weight.unflatten(1, x.shape[1:]).permute(0, 2, 3, 1).flatten(1)
@@ -60,7 +66,7 @@ class MnistNet(ConvNet):
     """
 
     def __init__(self, classes: int = 10, filters: int = 10, kernel_size: int = 5, dropout: float = 0.5) -> None:
-        features = OrderedDict(
+        features: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(1, filters, kernel_size, padding="same"),
             pool1=nn.MaxPool2d(2),
             relu1=nn.ReLU(),
@@ -76,7 +82,7 @@ class MnistNet2(ConvNet):
     """The report's mnistNet2: three convolutions, dropout after the last."""
 
     def __init__(self, classes: int = 10, filters: int = 10, kernel_size: int = 5, dropout: float = 0.5) -> None:
-        features = OrderedDict(
+        features: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(1, filters, kernel_size, padding="same"),
             pool1=nn.MaxPool2d(2),
             relu1=nn.ReLU(),
@@ -95,7 +101,7 @@ class MnistNet3(ConvNet):
     """The report's mnistNet3: two convolutions, the first followed by a mean of 3×3."""
 
     def __init__(self, classes: int = 10, filters: int = 10, kernel_size: int = 5, dropout: float = 0.5) -> None:
-        features = OrderedDict(
+        features: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(1, filters, kernel_size, padding="same"),
             pool1=nn.AvgPool2d(3),
             relu1=nn.ReLU(),
@@ -130,21 +136,21 @@ class MobileNet(nn.Sequential):
     """
 
     FEATURES = 960  # values a picture that the head is given
+    features: nn.Sequential
 
     def __init__(self, classes: int = 10, image_size: int = 28, dropout: float = 0.5) -> None:
         torchvision_s = mobilenet_v3_large()
-        super().__init__(
-            OrderedDict(
-                channels=ThreeChannels(image_size),
-                features=torchvision_s.features,
-                pool=torchvision_s.avgpool,
-                flatten=nn.Flatten(),
-                batch_norm=nn.BatchNorm1d(self.FEATURES),
-                dropout=Dropout(dropout),
-                linear=nn.Linear(self.FEATURES, classes),
-                log_softmax=nn.LogSoftmax(dim=1),
-            )
+        layers: OrderedDict[str, nn.Module] = OrderedDict(
+            channels=ThreeChannels(image_size),
+            features=torchvision_s.features,
+            pool=torchvision_s.avgpool,
+            flatten=nn.Flatten(),
+            batch_norm=nn.BatchNorm1d(self.FEATURES),
+            dropout=Dropout(dropout),
+            linear=nn.Linear(self.FEATURES, classes),
+            log_softmax=nn.LogSoftmax(dim=1),
         )
+        super().__init__(layers)
 
     def load_backbone(self, weights: dict[str, Tensor]) -> None:
         """Take the features of torchvision's mobilenet_v3_large, as its own file of weights names them."""
@@ -161,7 +167,9 @@ class MobileNet(nn.Sequential):
         return nn.Sequential(*list(self)[3:])
 
 
-ARCHITECTURES = {network.__name__: network for network in [MnistNet, MnistNet2, MnistNet3, MobileNet]}
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    network.__name__: network for network in (MnistNet, MnistNet2, MnistNet3, MobileNet)
+}
 
 
 def build(architecture: str, arguments: dict, generator: torch.Generator) -> nn.Module:
@@ -199,7 +207,7 @@ def macs(network: nn.Module) -> int:
 
     def count(layer: nn.Module, given: object, x: Tensor) -> None:
         nonlocal found
-        found += layer.weight.numel() * x.shape[2:].numel()
+        found += layer.get_parameter("weight").numel() * x.shape[2:].numel()
 
     probe = deepcopy(network).to("meta").eval()  # meta tensors carry shapes alone
     for layer in probe.modules():
@@ -241,4 +249,10 @@ def kind(layer: nn.Module) -> str:
             return f"mean pool {size}×{size}"
         case Dropout(p=p):
             return f"dropout {p:g}"
-    return {nn.ReLU: "ReLU", nn.Flatten: "flatten", nn.Linear: "linear", nn.LogSoftmax: "log-softmax"}[type(layer)]
+    names: dict[type[nn.Module], str] = {
+        nn.ReLU: "ReLU",
+        nn.Flatten: "flatten",
+        nn.Linear: "linear",
+        nn.LogSoftmax: "log-softmax",
+    }
+    return names[type(layer)]

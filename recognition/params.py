@@ -53,7 +53,10 @@ class Greek(Section):
 
 
 class Study(Section):
-    letters: Annotated[list[Literal[*NAMES]], Field(min_length=2, max_length=len(NAMES))]
+    letters: Annotated[
+        list[Literal[*NAMES]],  # pyrefly: ignore[invalid-literal]
+        Field(min_length=2, max_length=len(NAMES)),
+    ]
     epochs: Annotated[int, Field(ge=1, le=1000)]
 
     @field_validator("letters")

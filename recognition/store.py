@@ -39,7 +39,7 @@ def imports(name: str) -> set[str]:
     for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     parents = {".".join(module.split(".")[:n]) for module in modules for n in range(1, module.count(".") + 1)}
     places = [Path(*module.split(".")) for module in modules | parents]
@@ -58,5 +58,5 @@ def prune(folder: Path, newest: int) -> None:
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # another process prunes, too
             written[path] = path.stat().st_mtime_ns
-    for path in sorted(written, key=written.get, reverse=True)[newest:]:
+    for path in sorted(written, key=written.__getitem__, reverse=True)[newest:]:
         path.unlink(missing_ok=True)

@@ -291,7 +291,7 @@ def resume(path, network, optimizer) -> tuple[list[Epoch], list[Point], dict[str
         state = torch.load(io.BytesIO(content), weights_only=True)
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
-        epochs = [Epoch(*rest, [Score(*score) for score in scores]) for *rest, scores in state["epochs"]]
+        epochs = [Epoch(n, seen, loss, [Score(*s) for s in scores]) for n, seen, loss, scores in state["epochs"]]
         return epochs, [Point(*point) for point in state["points"]], state["best"]
     except Exception:  # as many ways to fail as torch.load and load_state_dict have, the latter half-way
         network.load_state_dict(before[0])

@@ -44,9 +44,11 @@ def processes(n: int, share: Callable) -> Iterator[Pool]:
 def attend() -> None:
     """A worker's beginning: leave Ctrl-C to the parent, and end when the parent does, even by kill -9."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
 
     def wait() -> None:
-        parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -34,7 +34,7 @@ def main() -> None:
             progress=show,
         )
     files.write_json(Path("reports/download") / f"{name}.json", {"download": [facts(dataset)]})
-    size = sum(file.bytes for file in dataset.files) / 1e6
+    size = sum(file.bytes or 0 for file in dataset.files) / 1e6
     origin = " and ".join(served) or "the store"
     print(f"{name}: {len(dataset.files)} files, {size:.0f} MB, from {origin}, sha256 verified")
 

@@ -21,9 +21,9 @@ def main() -> None:
     device = training.device(shared.device, "sweep")
     data = cells.load(DATA, shared.held_out, shared.seed)
     sweep = json.loads(SWEEP.read_text(encoding="utf-8"))["sweep"]
-    best = [sweep["best"][name] for name in NETWORK]
+    architecture, kernel_size, filters = best = [sweep["best"][name] for name in NETWORK]
     settings = {"dropout": shared.dropout, **shared.recipe.model_dump()}
-    wanted = {cells.cell(*best, shared.seed, epochs=n, **settings): n for n in budgets}
+    wanted = {cells.cell(architecture, kernel_size, filters, shared.seed, epochs=n, **settings): n for n in budgets}
     found = {}
     with progress(" networks", len(wanted), f"{'-'.join(map(str, budgets))} epochs on {device}") as bar:
         for cell, outcome in runs.outcomes(
@@ -37,7 +37,7 @@ def main() -> None:
     rows = [[n, found[n].train_loss, *found[n].held_out, *tests[n].values()] for n in budgets]
     files.write_csv(REPORTS / "budgets.csv", header, rows)
     held_out = {n: found[n].held_out.accuracy for n in budgets}
-    chosen = max(budgets, key=held_out.get)
+    chosen = max(budgets, key=held_out.__getitem__)
     noise = effects.Noise(sweep["noise"]["seeds"], sweep["noise"]["held_out_sd"] or float("nan"))
     threshold = noise.threshold(len(budgets), 1)
     facts = {

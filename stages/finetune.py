@@ -38,7 +38,8 @@ def main() -> None:
     held_out_rows = [row for row in rows if row.split == "held_out"]
 
     shown = {"last_layer": train, "all_layers": train.balanced(params.all_layers.pictures)}
-    metrics, curves, readings = {"train_n": len(train.labels)}, [], []
+    metrics: dict[str, object] = {"train_n": len(train.labels)}
+    curves, readings = [], []
     plans = recipes(params, study.epochs)
     total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in plans.items())
     with progress(" pictures", total, name) as bar:

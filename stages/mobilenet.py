@@ -36,6 +36,7 @@ def main() -> None:
 
     arguments = {"classes": data.classes, "image_size": params.image_size, "dropout": params.dropout}
     network = networks.build("MobileNet", arguments, generator(params.seed, "weights"))
+    assert isinstance(network, networks.MobileNet)
     if weights:
         network.load_backbone(torch.load(WEIGHTS / name, weights_only=True))
     recipe = training.Recipe(
@@ -50,16 +51,15 @@ def main() -> None:
     learner, seen = network, data
     if params.frozen:
         with progress(" pictures", sum(len(split.labels) for split in data[:3]), f"features on {device}") as bar:
-            splits = [on_features(network, split, data.normalisation, params.shards, device, bar) for split in data[:3]]
-        learner, seen = (
-            network.head(),
-            data._replace(**dict(zip(data._fields, splits, strict=False)), normalisation=AS_THEY_ARE),
-        )
+            train, held_out, test = (
+                on_features(network, split, data.normalisation, params.shards, device, bar) for split in data[:3]
+            )
+        learner, seen = network.head(), cells.Data(train, held_out, test, AS_THEY_ARE, data.classes)
     with progress(" pictures", params.epochs * whole, f"mobilenet on {device}") as bar:
         history = training.fit(
             learner, seen.train, [seen.held_out], seen.normalisation, recipe, device, kept, bar.update
         )
-    test = training.mean_score(learner, seen.test.to(device), seen.normalisation)
+    score = training.mean_score(learner, seen.test.to(device), seen.normalisation)
 
     classes = datasets.CLASSES["fashion_mnist"]
     checkpoint = checkpoints.Checkpoint(
@@ -76,7 +76,7 @@ def main() -> None:
         "macs": networks.macs(network),
         "train_loss": round(history.epochs[-1].train_loss, 6),
         "held_out_accuracy": round(history.epochs[-1].scores[0].accuracy, 6),
-        **scores.test(*test, len(data.test.labels)),
+        **scores.test(*score, len(data.test.labels)),
     }
     files.write_json(REPORTS / "metrics.json", {"mobilenet": metrics})
     store.prune(STATES, newest=4)

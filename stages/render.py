@@ -23,6 +23,7 @@ from recognition.determinism import pin_torch
 from stages import run
 
 DATA = Path("data/mnist")
+CLOTHES = Path("data/fashion_mnist")
 LETTERS = Path("data/greek")
 PICTURES = Path("data/handwriting")
 MODEL = Path("models/train/checkpoint.pth")
@@ -53,6 +54,7 @@ def main() -> None:
     files.write_csv(TABLES / "filters.csv", header, rows)
 
     drawn = {
+        "fashion": clothes(),
         "fig01_first_digits": figures.first_digits(test[:6], [row["label"] for row in first[:6]]),
         "fig02_network": figures.network_drawing(layers),
         "fig03_printout": figures.printouts([str(network)]),
@@ -73,6 +75,14 @@ def main() -> None:
     }
     for name, figure in drawn.items():
         figures.save(figure, FIGURES / f"{name}.png")
+
+
+def clothes() -> figures.Figure:
+    """The first picture of each class in Fashion-MNIST's training set."""
+    names = datasets.CLASSES["fashion_mnist"]
+    pictures, labels = datasets.load("fashion_mnist", CLOTHES, train=True)
+    first = [(labels == k).nonzero()[0, 0] for k in range(len(names))]
+    return figures.first_digits(pictures[first].numpy(), names)
 
 
 def column(rows: list[dict[str, str]], name: str) -> np.ndarray:

@@ -22,8 +22,8 @@ def main() -> None:
     data = cells.load(DATA, params.held_out, params.seed)
     grid = [(*key, params.seed) for key in product(params.architectures, params.kernel_sizes, params.filters)]
     repeats = [(*PRINTED, seed) for seed in params.noise_seeds]
-    settings = {"epochs": params.epochs, "dropout": params.dropout, **params.recipe.model_dump()}
-    keys = {cells.cell(*key, **settings): key for key in [*grid, *repeats]}
+    settings = {"dropout": params.dropout, **params.recipe.model_dump()}
+    keys = {cells.cell(*key, epochs=params.epochs, **settings): key for key in [*grid, *repeats]}
     found, best = {}, 0.0
     with progress(" cells", len(keys), f"sweep on {device}") as bar:
         for done, outcome in runs.outcomes(list(keys), data, CACHE / "cells", device, params.workers, params.scheduler):
@@ -75,7 +75,7 @@ def chosen(found: dict[tuple, Outcome], data: cells.Data) -> dict:
 def facts(effect: effects.Effect) -> dict:
     """A dimension's effect, in accuracy on the held-out pictures."""
     return {
-        "best": max(effect.means, key=effect.means.get),
+        "best": max(effect.means, key=effect.means.__getitem__),
         "spread": rounded(effect.spread),
         "threshold": rounded(effect.threshold),
         "hypothesis": effect.verdict,

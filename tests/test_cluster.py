@@ -115,7 +115,7 @@ def test_a_worker_with_other_code_that_joins_late_gets_no_data(cluster, tmp_path
     coming = cluster.outcomes(LONG, tmp_path / "there")
     next(coming)
     cluster.worker("old", cwd=changed(tmp_path / "other"))
-    with pytest.raises(UserError, match="old has another version of recognition/networks.py"):
+    with pytest.raises(UserError, match="old has another version of recognition/networks"):
         dict(coming)
 
 

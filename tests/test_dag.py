@@ -70,7 +70,9 @@ def test_one_word_a_stage(name):
     assert {param.split(".")[0] for param in definition.get("params", [])} <= {name} | BORROWED.get(name, set())
     outs = [*definition.get("outs", []), *definition.get("metrics", []), *definition.get("plots", [])]
     for out in (next(iter(out)) if isinstance(out, dict) else out for out in outs):
-        assert out.startswith((f"models/{name}/", f"reports/{name}/", "reports/figures", "data/")), out
+        assert out.startswith(
+            (f"models/{name}/", f"reports/{name}/", f"reports/{name}.", "reports/figures", "data/")
+        ), out
 
 
 def test_every_stage_file_is_a_stage_and_every_section_is_used():

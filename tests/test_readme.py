@@ -29,6 +29,9 @@ def percent(share: float) -> str:
         ("finetune/greek", ["greek", "all_layers"], ""),
         ("finetune/greek_extended", ["greek_extended", "last_layer"], ""),
         ("finetune/greek_extended", ["greek_extended", "all_layers"], ""),
+        ("sweep", ["sweep", "best"], "test_"),
+        ("epochs", ["epochs"], "test_"),
+        ("mobilenet", ["mobilenet"], "test_"),
     ],
 )
 def test_the_table_holds_the_committed_metrics(stage, keys, prefix):

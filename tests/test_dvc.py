@@ -1,0 +1,226 @@
+"""DVC's whole promise, as its users take it up: experiments, queues, comparisons, remotes, other projects.
+
+In clones whose stages are stand-ins: each digests what dvc.yaml says that it reads, and writes the digest into what
+dvc.yaml says that it writes. What comes from outside is always the same. So this is a test of dvc.yaml; that the real
+stages keep to it is tested elsewhere.
+"""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from test_pipeline import BIN, ROOT, run
+
+STAND_IN = """
+import hashlib, json, os, sys
+from pathlib import Path
+
+import yaml
+
+name, item = Path(__file__).stem, "".join(sys.argv[1:])
+text = Path("dvc.yaml").read_text().replace("${item.study}", item).replace("${item.dataset}", item)
+stage = yaml.safe_load(text)["stages"][name]
+values = []
+for param in stage.get("params", []):
+    value = yaml.safe_load(Path("params.yaml").read_text())
+    for key in param.split("."):
+        value = value[key]
+    values.append(value)
+inputs = [Path(dep) for dep in stage["deps"] if not dep.endswith(".py")]
+files = [file for place in inputs for file in ([place] if place.is_file() else sorted(place.rglob("*")))]
+contents = [file.read_bytes() for file in files if file.is_file()]
+digest = hashlib.sha256(repr((values, contents) if inputs else name).encode()).hexdigest()
+number = int(digest[:6], 16) / 2**24
+for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
+    path, settings = (out, {}) if isinstance(out, str) else next(iter(out.items()))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".json":
+        path.write_text(json.dumps({f"{name}{item}": {"accuracy": round(number, 6)}}))
+    elif path.suffix == ".csv":
+        path.write_text(f"{settings['x']},{settings['y']}\\n1,{number:.6f}\\n2,{number / 2:.6f}\\n")
+    elif path.suffix:
+        path.write_text(digest)
+    else:
+        path.mkdir(exist_ok=True)
+        (path / "file.txt").write_text(digest)
+log = Path(os.environ["DVC_ROOT"], ".cache", "log")
+log.parent.mkdir(exist_ok=True)
+with log.open("a") as file:
+    file.write(f"{name}@{item}\\n" if item else f"{name}\\n")
+"""
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+LETTERS = {"finetune@greek", "finetune@greek_extended"}
+TOLD = {"render", "report"}
+# One param of every section, and everything that is to run again for it. Twice where a section has two kinds.
+AGAIN = {
+    "download.timeout_s=31": {"download@mnist", "download@fashion_mnist", "backbone"},
+    "greek.seed=4": {"greek", *LETTERS, "recognise", *TOLD},
+    "train.epochs=2": {"train", "evaluate", *LETTERS, "recognise", *TOLD},
+    "finetune.seed=4": {*LETTERS, "recognise", *TOLD},
+    "finetune.greek.epochs=41": {"finetune@greek", "recognise", *TOLD},
+    "sweep.epochs=2": {"sweep", "epochs", *TOLD},
+    "sweep.workers=1": set(),
+    "sweep.filters=[5,10]": {"sweep", "epochs", *TOLD},
+    "epochs.budgets=[1,2]": {"epochs", *TOLD},
+    "mobilenet.epochs=1": {"mobilenet", *TOLD},
+    "mobilenet.weights=none": {"backbone"},
+}
+
+
+def dvc(folder: Path, *command: str) -> str:
+    return run("dvc", *command, cwd=folder).stdout
+
+
+def commit(folder: Path, words: str) -> None:
+    run("git", "add", "-A", cwd=folder)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", words, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """A finished study, committed."""
+    folder = tmp_path_factory.mktemp("dvc") / "study"
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).exists() and not name.startswith(("reports/", "tests/")) and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            stand_in = name.startswith("stages/") and not name.endswith("__init__.py")
+            (folder / name).write_bytes(STAND_IN.encode() if stand_in else (ROOT / name).read_bytes())
+    run("git", "init", "-q", "-b", "main", cwd=folder)
+    commit(folder, "start")
+    dvc(folder, "repro")
+    commit(folder, "finished")
+    return folder
+
+
+def executed(folder: Path) -> list[str]:
+    """The stages that have run since this was asked last."""
+    log = folder / ".cache" / "log"
+    found = log.read_text().splitlines() if log.exists() else []
+    log.unlink(missing_ok=True)
+    return found
+
+
+def test_everything_runs_once_and_what_is_quick_comes_first(study):
+    ran = executed(study)
+    assert len(ran) == len(set(ran)) and {name.split("@")[0] for name in ran} == set(PIPELINE)
+    assert dvc(study, "repro").count("didn't change, skipping") == len(ran) and not executed(study)
+    slow = ran.index("sweep")
+    assert {"train", "evaluate", "recognise", "finetune@greek"} <= set(ran[:slow])
+
+
+@pytest.mark.parametrize("change", AGAIN)
+def test_an_experiment_runs_exactly_what_its_param_concerns(study, change):
+    executed(study)
+    dvc(study, "exp", "run", "--temp", "-S", change)
+    ran = executed(study)
+    assert set(ran) == AGAIN[change] and len(ran) == len(set(ran))
+    assert run("git", "status", "--porcelain", cwd=study).stdout == ""  # beside the workspace
+
+
+def test_every_section_is_in_that_table():
+    assert {change.split(".")[0] for change in AGAIN} == set(yaml.safe_load((ROOT / "params.yaml").read_text()))
+
+
+def test_a_queue_of_three_with_two_workers(study):
+    for seed in "567":
+        dvc(study, "exp", "run", "--queue", "--name", f"seed-{seed}", "-S", f"finetune.seed={seed}")
+    dvc(study, "queue", "start", "-j", "2")
+    deadline = time.monotonic() + 180
+    while dvc(study, "queue", "status").count("Success") < 3:
+        assert time.monotonic() < deadline, dvc(study, "queue", "status")
+        time.sleep(1)
+    shown = {row["Experiment"]: row for row in csv.DictReader(dvc(study, "exp", "show", "--csv").splitlines())}
+    assert len({shown[f"seed-{seed}"]["finetunegreek.accuracy"] for seed in "567"}) == 3
+    assert [shown[f"seed-{seed}"]["finetune.seed"] for seed in "567"] == ["5", "6", "7"]
+
+    dvc(study, "exp", "apply", "seed-6")
+    try:
+        assert yaml.safe_load((study / "params.yaml").read_text())["finetune"]["seed"] == 6
+        executed(study)
+        dvc(study, "repro")
+        assert not executed(study)  # what was applied is finished
+        value = float(shown["seed-6"]["finetunegreek.accuracy"])
+        change = json.loads(dvc(study, "metrics", "diff", "--json"))["reports/finetune/greek/metrics.json"]
+        assert change["finetunegreek.accuracy"]["new"] == pytest.approx(value)
+    finally:
+        run("git", "checkout", "-q", "--", ".", cwd=study)
+        dvc(study, "checkout")
+
+
+@pytest.fixture(scope="module")
+def remote(study, tmp_path_factory) -> Path:
+    """A git remote and a DVC remote, and a second commit with other params."""
+    place = tmp_path_factory.mktemp("remote")
+    folder = place / "one"
+    run("git", "clone", "-q", str(study), str(folder), cwd=place)
+    dvc(folder, "remote", "add", "-d", "shared", str(place / "store"))
+    dvc(study, "cache", "dir")
+    run("dvc", "config", "--local", "cache.dir", str(study / ".dvc" / "cache"), cwd=folder)
+    dvc(folder, "checkout")
+    commit(folder, "remote")
+    dvc(folder, "exp", "run", "-S", "train.seed=9")
+    commit(folder, "seed 9")
+    dvc(folder, "push")
+    run("git", "clone", "-q", "--bare", str(folder), str(place / "repository.git"), cwd=place)
+    return place / "repository.git"
+
+
+@pytest.fixture
+def mate(remote, tmp_path) -> Path:
+    """A teammate's new clone."""
+    run("git", "clone", "-q", str(remote), str(tmp_path / "mate"), cwd=tmp_path)
+    return tmp_path / "mate"
+
+
+def test_a_teammate_pulls_and_has_nothing_to_run(mate):
+    dvc(mate, "pull")
+    assert "up to date" in dvc(mate, "repro") and not executed(mate)
+    assert run("git", "status", "--porcelain", cwd=mate).stdout == ""
+
+
+def test_a_teammate_who_changes_a_param_fetches_what_that_needs(mate):
+    params = mate / "params.yaml"
+    params.write_text(re.sub(r"(?<=^finetune:  )(.*\n  seed: )3", r"\g<1>8", params.read_text(), flags=re.MULTILINE))
+    assert yaml.safe_load(params.read_text())["finetune"]["seed"] == 8
+    dvc(mate, "repro", "--pull", "--allow-missing")
+    assert set(executed(mate)) == AGAIN["finetune.seed=4"]
+    assert (mate / "models/train/checkpoint.pth").exists() and (mate / "data/greek").exists()
+    for not_needed in ("models/train/checkpoint_best.pth", "models/mobilenet", "data/mobilenet"):
+        assert not (mate / not_needed).exists(), not_needed
+
+
+def test_commits_are_compared(mate):
+    changes = json.loads(dvc(mate, "metrics", "diff", "--json", "HEAD~1", "HEAD"))
+    assert {Path(path).parts[1] for path in changes} == {"train", "evaluate", "finetune", "recognise"}
+    dvc(mate, "plots", "diff", "HEAD~1", "HEAD", "-o", "page")
+    page = (mate / "page/index.html").read_text()
+    shown = ["digits, loss", "readings.csv", "classes.csv"]
+    assert all(name in page for name in shown) and all(f'"rev": "{rev}"' in page for rev in ("HEAD~1", "HEAD"))
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [(name, one["path"]) for name, one in yaml.safe_load((ROOT / "dvc.yaml").read_text())["artifacts"].items()],
+)
+def test_another_project_gets_a_recogniser(remote, mate, tmp_path, name, path):
+    other = tmp_path / "other"
+    other.mkdir()
+    run("dvc", "artifacts", "get", str(remote), name, "-o", "by_name.pth", cwd=other)
+    run("dvc", "get", str(remote), path, "-o", "by_path.pth", cwd=other)
+    dvc(mate, "pull", path)
+    assert (other / "by_name.pth").read_bytes() == (other / "by_path.pth").read_bytes() == (mate / path).read_bytes()
+
+
+def test_the_graph_fits_a_screen():
+    """Without a terminal, which `dvc dag` would page."""
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"}
+    shown = subprocess.run(["dvc", "dag"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert max(map(len, shown.stdout.splitlines())) <= 200
