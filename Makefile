@@ -11,16 +11,17 @@ repro: $(VENV)/ready ## the whole study: set-up, data, networks, figures
 	dvc repro
 	@dvc metrics show
 
-full: $(VENV)/ready ## the report's own numbers of epochs, as an experiment: hours without a GPU
-	dvc exp run -S sweep.epochs=10 -S 'epochs.budgets=[5,20,40,50]' -S mobilenet.epochs=20
+full: $(VENV)/ready ## the report's own numbers of epochs, as an experiment beside the rest: hours without a GPU
+	dvc exp run --temp -S sweep.epochs=10 -S 'epochs.budgets=[5,20,40,50]' -S mobilenet.epochs=20
 
 test: lint $(VENV)/cluster ## set-up, data, lint and every test
 	dvc repro download
 	pytest
 
-lint: $(VENV)/ready ## ruff: rules and format
+lint: $(VENV)/ready ## rules and format by ruff, types by pyrefly
 	ruff check
 	ruff format --check
+	pyrefly check
 
 clean: ## remove the environment and half-finished work; data, networks and reports stay
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache dvc_plots

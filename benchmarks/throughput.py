@@ -96,7 +96,7 @@ def cells(*cell) -> float:
     """Pictures per second of all cores together, each training this cell."""
     from recognition import workers
 
-    with workers.processes(workers.cores(), share=None) as pool:
+    with workers.processes(workers.cores(), share=lambda data: data) as pool:
         return sum(future.result() for future in [pool.submit(one_cell, *cell) for _ in range(workers.cores())])
 
 
@@ -106,8 +106,8 @@ def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -
 
     pin_torch()
     sweep = params.load(Path("params.yaml")).sweep
-    settings = {"epochs": 1, "dropout": sweep.dropout, **sweep.recipe.model_dump()}
-    cell = cells.cell(architecture, kernel_size, filters, sweep.seed, **settings)
+    settings = {"dropout": sweep.dropout, **sweep.recipe.model_dump()}
+    cell = cells.cell(architecture, kernel_size, filters, sweep.seed, epochs=1, **settings)
     split, scale = datasets.load("mnist", DATA, train=True), datasets.Normalisation(0.1307, 0.3081)
     for n in pictures // 10, pictures:  # the first to warm up
         start = time.perf_counter()

@@ -60,7 +60,8 @@ def main() -> int | str:
     command.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to this file too")
     arguments = parser.parse_args()
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="surrogateescape")  # file names are bytes
+        # File names are bytes.
+        stream.reconfigure(errors="surrogateescape")  # pyrefly: ignore[missing-attribute]
     try:
         return predict(arguments.paths, arguments.model, arguments.csv)
     except UserError as error:

@@ -13,6 +13,7 @@ from recognition.augmentation import Distortion
 from recognition.checkpoints import serialised
 from recognition.datasets import Normalisation, Split
 from recognition.determinism import generator, pin_torch
+from recognition.errors import UserError
 from recognition.training import Recipe, Score
 
 
@@ -98,19 +99,21 @@ def compute(cell: Cell, shared: Callable[[], Data], device: str, kept: Path | No
     pin_torch()
     data = shared()
     network = cell.network(data.classes)
-    history = training.fit(
-        network, data.train, [data.held_out], data.normalisation, cell.recipe, device, kept, lambda n: None
-    )
-    test = training.mean_score(network, data.test.to(device), data.normalisation)
+    try:
+        history = training.fit(
+            network, data.train, [data.held_out], data.normalisation, cell.recipe, device, kept, lambda n: None
+        )
+        test = training.mean_score(network, data.test.to(device), data.normalisation)
+    except torch.OutOfMemoryError:
+        raise UserError("the GPU's memory is full; lower sweep.workers in params.yaml") from None
     return Outcome(history.epochs[-1].train_loss, history.epochs[-1].scores[0], test)
 
 
 def share(data: Data, folder: Path) -> Callable[[], Data]:
     """Write the data to a file of `folder` that every process of this machine maps into memory: one copy for all."""
     path = folder / f"{store.fingerprint(__file__, data.digests())}.pt"
-    if not path.exists():
-        files.write_bytes(path, pack(data))
-        store.prune(folder, newest=1)
+    files.write_bytes(path, pack(data))  # also where it is: to read and check it would take as long
+    store.prune(folder, newest=8)  # other runs at the same time have data of their own
     return partial(mapped, path)
 
 

@@ -27,8 +27,8 @@ class Door(WorkerPlugin):
     The data comes with it as bytes: data that is scattered may be left with one copy, which a lost worker takes along.
     """
 
-    def __init__(self, name: str, program: str, packed: bytes) -> None:
-        self.name = name
+    def __init__(self, name: str, program: str, device: str, packed: bytes) -> None:
+        self.name, self.device = name, device
         self.program = Path(program).relative_to(store.ROOT)  # a worker has a root of its own
         self.code = store.code(program)
         self.versions = store.versions()
@@ -50,6 +50,11 @@ class Door(WorkerPlugin):
             raise UserError(f"the worker {worker} has another version of {', '.join(other)}; give it this commit")
         if other := sorted(set(self.versions) - set(store.versions())):
             raise UserError(f"the worker {worker} lacks {', '.join(other)}; install requirements.txt there")
+        if self.device == "cuda":
+            import torch  # after the pinning
+
+            if not torch.cuda.is_available():
+                raise UserError(f"the worker {worker} has no GPU; set sweep.device: cpu, or leave it out")
 
 
 def carried(name: str, unpack: Callable[[bytes], object]) -> object:
@@ -59,22 +64,23 @@ def carried(name: str, unpack: Callable[[bytes], object]) -> object:
     if door.refusal:
         raise UserError(door.refusal)
     if door.data is None:
-        door.data = unpack(door.packed)
+        door.data, door.packed = unpack(door.packed), b""
     return door.data
 
 
 def greet(address: str) -> None:
     """Raise OSError where nothing greets first, as a Dask scheduler does: a Client would wait for that without end."""
-    with socket.create_connection(get_address_host_port(address), timeout=PATIENCE_S) as connection:
+    with socket.create_connection(get_address_host_port(address), timeout=PATIENCE_S / 2) as connection:
         if not connection.recv(1):
             raise ConnectionError("closed without a word")
 
 
 @contextmanager
 def workers(
-    address: str, program: str, pack: Callable[..., bytes], unpack: Callable[[bytes], object]
+    address: str, program: str, device: str, pack: Callable[..., bytes], unpack: Callable[[bytes], object]
 ) -> Iterator[Pool]:
-    """The workers of the Dask scheduler at `address`, tcp://host:port, to compute functions of the file `program`.
+    """The workers of the Dask scheduler at `address`, tcp://host:port, to compute functions of the file `program` on
+    each one's `device`.
 
     A task whose worker is lost is computed again by another. Raises UserError where no scheduler or worker answers, or
     where they cannot go on.
@@ -91,7 +97,7 @@ def workers(
 
     def share(data: object) -> Callable[[], object]:
         try:
-            client.register_plugin(Door(name, program, pack(data)))
+            client.register_plugin(Door(name, program, device, pack(data)))
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
         except Exception as error:  # of whatever kind a worker had; distributed hands on its words alone
@@ -114,5 +120,5 @@ def workers(
             raise UserError(f"{where}: the scheduler was lost; the same command goes on when it is back") from None
         finally:
             if client.status == "running":
-                with suppress(KeyError):  # of a worker that never had it
+                with suppress(Exception):  # a worker never had it, or is lost: no reason to fail in the end
                     client.unregister_worker_plugin(name)

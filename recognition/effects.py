@@ -47,10 +47,6 @@ class Effect(NamedTuple):
     threshold: float  # what chance alone reaches in 5 % of sweeps
     verdict: str
 
-    @property
-    def beyond_noise(self) -> bool:
-        return self.spread > self.threshold
-
 
 def noise(accuracies: Sequence[float]) -> Noise:
     return Noise(len(accuracies), stdev(accuracies) if len(accuracies) > 1 else math.nan)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib.style
 import numpy as np
@@ -31,6 +31,8 @@ from recognition.filters import Description
 
 if TYPE_CHECKING:
     from recognition.networks import Layer  # a record; networks imports torch, and figures do not
+
+Numbers = Sequence[float] | np.ndarray
 
 WIDTH = 6.5  # inches
 DPI = 200
@@ -91,7 +93,7 @@ def first_digits(images: np.ndarray, labels: Sequence[object]) -> Figure:
 
 
 @_styled
-def predictions(images: np.ndarray, predicted: Sequence, true: Sequence, probability: Sequence[float]) -> Figure:
+def predictions(images: np.ndarray, predicted: Sequence, true: Sequence, probability: Numbers) -> Figure:
     """Fig. 6: `images` (n, H, W) in rows of three, each with its reading, the reading's probability (0 to 1) and, where
     the reading is wrong, a heavy frame and the truth. `predicted` and `true` are compared, so of one type."""
     columns, cell, pitch = 3, 1.12, (2.2, 1.32)  # 28 pixels of 8
@@ -122,7 +124,7 @@ def handwriting(
     pictures: dict[int, tuple[np.ndarray, np.ndarray]],
     labels: Sequence[str],
     predicted: Sequence[str],
-    probability: Sequence[float],
+    probability: Numbers,
     none: str,
 ) -> Figure:
     """Fig. 8: the user's pictures in rows of ten: the photograph (uint8, any size, shown as it is), what the network
@@ -356,7 +358,7 @@ def letter_samples(
     names: Sequence[str],
     writers: Sequence[str],
     held_out: Sequence[bool],
-    symbols: dict[str, str],
+    symbols: Mapping[str, str],
 ) -> Figure:
     """The letters as a network sees them: `pictures` (n, 28, 28) uint8, each with its letter's name, its writer (""
     where unknown) and whether it is held out. A row a letter, in the order of `symbols` (name to sign), at most
@@ -465,7 +467,7 @@ def finetuning_curves(ways: dict[str, Curve]) -> Figure:
 
 @_styled
 def letter_predictions(
-    images: np.ndarray, true: Sequence[str], ways: dict[str, tuple[Sequence[str], Sequence[float]]]
+    images: np.ndarray, true: Sequence[str], ways: dict[str, tuple[Sequence[str], Numbers]]
 ) -> Figure:
     """Fig. 13: held-out letters, `images` (n, 28, 28), each with its name and beneath it what each way reads and the
     reading's probability (0 to 1); a wrong one is crossed, and a picture that our way, the last, misreads is framed.
@@ -523,7 +525,7 @@ def sweep(
     size = min(SMALL, 72 * cell[0] / 3.6)  # five characters in a cell
     top, below = 0.48, 1.05
     height = cell[1] * len(kernel_sizes)
-    figure = _page(top + height + 0.52 + below + 0.85)
+    figure = _page(top + height + 0.65 + below + 0.85)
     _write(figure, 0, 0, f"accuracy on the held-out pictures (%); the best is framed; {noise}", va="top", size=SMALL)
     for i, (name, grid) in enumerate(accuracies.items()):
         place = (left + i * pitch, top, cell[0] * len(filters), height)
@@ -537,15 +539,18 @@ def sweep(
             if value == values.max():
                 frame = {"fill": False, "edgecolor": ACCENT, "linewidth": 1.5, "clip_on": False, "zorder": 3}
                 axes.add_patch(Rectangle((column, row), 1, 1, **frame))
-        axes.set_xticks(np.arange(len(filters)) + 0.5, filters)
-        axes.set_yticks(np.arange(len(kernel_sizes)) + 0.5, kernel_sizes)
+        axes.set_xticks(np.arange(len(filters)) + 0.5, map(str, filters))
+        axes.set_yticks(np.arange(len(kernel_sizes)) + 0.5, map(str, kernel_sizes))
         axes.tick_params(length=0, pad=2)
         axes.spines[:].set(visible=True, linewidth=0.3, color=PALE)
         _write(figure, place[0], top - 0.05, name, va="bottom")
         _write(figure, place[0] + place[2] / 2, top + height + 0.19, "filters", ha="center", va="top", size=SMALL)
     _write(figure, 0, top + height / 2, "kernel size", va="center", rotation=90, size=SMALL)
 
-    top += height + 0.52
+    top += height + 0.4
+    words = "accuracy (%), mean over all else; two means whose bars do not overlap differ by more than chance"
+    _write(figure, 0, top, words, va="top", size=SMALL)
+    top += 0.25
     shared = None
     for i, dimension in enumerate(dimensions):
         x = left + i * pitch
@@ -553,7 +558,7 @@ def sweep(
         half = 0.0 if math.isnan(dimension.threshold) else 50 * dimension.threshold
         places = range(len(dimension.levels))
         axes.errorbar(places, 100 * dimension.means, half, color=INK, linewidth=0.8, marker="o", markersize=3)
-        axes.set_xticks(places, dimension.levels)
+        axes.set_xticks(places, map(str, dimension.levels))
         axes.set_xlim(-0.5, len(places) - 0.5)
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.tick_params(labelleft=i == 0)
@@ -568,10 +573,16 @@ MARKERS = ("o", "s", "^")
 
 @_styled
 def accuracy_against_cost(
-    architectures: Sequence[str], names: Sequence[str], macs: np.ndarray, accuracy: np.ndarray, front: Sequence[int]
+    architectures: Sequence[str],
+    names: Sequence[str],
+    macs: np.ndarray,
+    accuracy: np.ndarray,
+    front: Sequence[int],
+    chance: float,
 ) -> Figure:
     """Networks by multiplications a picture and by accuracy (0 to 1) on held-out pictures; the line joins those of the
-    Pareto `front`, which no cheaper one equals, and the table names them by `names`: at most 20, evenly chosen."""
+    Pareto `front`, which no cheaper one equals, and the table names them by `names`: at most 20, evenly chosen. A bar
+    shows `chance`, by which two networks as good as each other differ in 5 % of pairs; nan where it is not known."""
     figure = _page(3.2)
     axes = _axes(figure, (0.5, 0.1, 3.5, 2.7))
     for architecture, marker in zip(dict.fromkeys(architectures), MARKERS, strict=False):
@@ -587,6 +598,11 @@ def accuracy_against_cost(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
     axes.legend(loc="lower right", frameon=False, fontsize=SMALL, handletextpad=0.2)
+
+    if not math.isnan(chance):
+        x, middle = macs.min(), 100 * (accuracy.max() - chance / 2)
+        axes.errorbar(x, middle, 50 * chance, color=INK, linewidth=0.8, capsize=2)
+        axes.annotate("chance", (x, middle), (5, 0), textcoords="offset points", va="center", size=SMALL)
 
     chosen = [front[i] for i in np.unique(np.linspace(0, len(front) - 1, 20).round().astype(int))]
     _write(figure, 4.3, 0.1, "the front: no cheaper network equals it", va="top", size=SMALL)
@@ -660,9 +676,10 @@ def _write(figure: Figure, x: float, y: float, text: object, **settings) -> None
     figure.text(*_fraction(figure, x, y), str(text), **settings)
 
 
-def _picture(figure: Figure, place: Place, image: np.ndarray, heavy: bool = False, **settings) -> Axes:
+def _picture(figure: Figure, place: Place, image: np.ndarray, heavy: bool = False, **settings: Any) -> Axes:
     axes = _axes(figure, place, xticks=[], yticks=[])
-    axes.imshow(image, interpolation="nearest", **{"cmap": "gray_r", **settings})
+    settings.setdefault("cmap", "gray_r")
+    axes.imshow(image, interpolation="nearest", **settings)
     axes.spines[:].set(visible=True, color=INK if heavy else PALE, linewidth=1.8 if heavy else 0.4)
     return axes
 
@@ -759,8 +776,9 @@ def _signed_norm(values: np.ndarray) -> Normalize:
 
 
 def _colour_bar(figure: Figure, place: Place, norm: Normalize, label: str) -> None:
-    bar = figure.colorbar(ScalarMappable(norm, SIGNED), cax=_axes(figure, place), ticks=[norm.vmin, 0, norm.vmax])
-    largest = f"{norm.vmax:.2g}" if norm.vmax < 100 else f"{norm.vmax:.0f}"
+    most = norm.vmax or 1.0
+    bar = figure.colorbar(ScalarMappable(norm, SIGNED), cax=_axes(figure, place), ticks=[-most, 0, most])
+    largest = f"{most:.2g}" if most < 100 else f"{most:.0f}"
     bar.ax.set_yticklabels([f"−{largest}", "0", largest])
     bar.ax.tick_params(length=2, pad=2)
     bar.outline.set_linewidth(0.3)

@@ -36,7 +36,7 @@ FINE = 8  # fine pixels per pixel of the result, on which strokes are measured a
 STROKE_WIDTH = 2.4  # pixels, the median of MNIST (5 % are below 1.6, 5 % above 4.0, measured as `_stroke_width` does)
 
 
-UPRIGHT = {  # EXIF's orientation to what undoes it
+UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -202,8 +202,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         flat = Image.new("RGBA", image.size, paper)
         flat.alpha_composite(image)
         flat = flat.convert("L")
-        low, high = flat.getextrema()
-        if high - low > 8:
+        if np.ptp(np.asarray(flat)) > 8:
             break
     return flat
 
@@ -281,7 +280,7 @@ def _level(strength: np.ndarray, pieces: np.ndarray, n: int) -> np.ndarray:
 
 def _join(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """Pieces of ink, labelled from 1 to n; those only a small gap apart are one."""
-    pieces, n = ndimage.label(ndimage.distance_transform_edt(~mask) <= GAP * max(mask.shape) / 2, TOUCHING)
+    pieces, n = ndimage.label(_distance(~mask) <= GAP * max(mask.shape) / 2, TOUCHING)
     return np.where(mask, pieces, 0), n
 
 
@@ -317,9 +316,9 @@ def _choose(pieces: np.ndarray, n: int, strength: np.ndarray) -> np.ndarray:
     while True:
         mask = chosen[pieces]
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        extent = max(rows[-1] - rows[0], columns[-1] - columns[0])
+        extent = max(np.ptp(rows), np.ptp(columns))
         distance = np.full(n + 1, np.inf)
-        np.minimum.at(distance, pieces[ink], ndimage.distance_transform_edt(~mask)[ink])
+        np.minimum.at(distance, pieces[ink], _distance(~mask)[ink])
         more = candidates & (distance[1:] <= reach * extent) & ~chosen[1:]
         if not more.any():
             return mask
@@ -341,13 +340,18 @@ def _fit(ink: np.ndarray, side: int) -> np.ndarray:
 def _stroke_width(ink: np.ndarray) -> float:
     """Twice the median distance from the strokes' middle lines to their edges, in pixels."""
     mask = np.pad(ink > ink.max() / 2, 1)
-    return 2 * float(np.median(ndimage.distance_transform_edt(mask)[skeletonize(mask)]))
+    return 2 * float(np.median(_distance(mask)[skeletonize(mask)]))
+
+
+def _distance(mask: np.ndarray) -> np.ndarray:
+    """Of each pixel of the mask to the nearest one outside it; 0 outside."""
+    return np.asarray(ndimage.distance_transform_edt(mask))
 
 
 def _thicken(ink: np.ndarray, radius: float) -> np.ndarray:
     """Strokes wider by `radius` pixels on either side, with anti-aliased edges."""
     margin = int(radius) + 2
-    outside = ndimage.distance_transform_edt(~np.pad(ink > ink.max() / 2, margin))
+    outside = _distance(~np.pad(ink > ink.max() / 2, margin))
     return np.clip(radius + 1 - outside, 0, 1).astype(np.float32)
 
 
@@ -356,7 +360,8 @@ def _centre(fine: np.ndarray) -> np.ndarray:
     side = IMAGE_SIZE * FINE
     canvas = np.zeros((side, side), dtype=np.float64)
     corner = []
-    for centre, length in zip(ndimage.center_of_mass(fine), fine.shape, strict=True):
+    middle = np.asarray(ndimage.center_of_mass(fine)).tolist()
+    for centre, length in zip(middle, fine.shape, strict=True):
         start = round((MASS_CENTRE * FINE - centre - 0.5) / FINE) * FINE
         corner.append(min(max(start, 0), side - length))
     top, left = corner

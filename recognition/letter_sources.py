@@ -6,7 +6,7 @@ A source yields pictures of whatever letters it has, or says in a `Failure` why 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -59,7 +59,7 @@ def drive(scratch: Path, timeout_s: float, progress: Progress, complain: Complai
     settings = {"quiet": True, "use_cookies": False, "timeout": timeout_s}
     found = []
     try:
-        listed = gdown.download_folder(DRIVE, skip_download=True, **settings)
+        listed: list[Any] = gdown.download_folder(DRIVE, skip_download=True, **settings)
         paths = [PurePosixPath(file.path) for file in listed]
         for path in paths:
             if path.is_absolute() or ".." in path.parts:

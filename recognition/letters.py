@@ -86,7 +86,9 @@ def load(folder: Path, names: Iterable[str]) -> tuple[list[Letter], np.ndarray]:
     if lacking := set(names) - {row.letter for row in rows}:
         lacks = ", ".join(sorted(lacking, key=NAMES.index))
         raise UserError(f"{folder}: no picture of {lacks}; draw some, or set greek.source: auto in params.yaml")
-    prepared = handwriting.prepare_all([folder / row.path for row in rows])
-    if unfit := next((found for found in prepared if isinstance(found, UserError)), None):
-        raise unfit
+    prepared = []
+    for found in handwriting.prepare_all([folder / row.path for row in rows]):
+        if isinstance(found, UserError):
+            raise found
+        prepared.append(found)
     return rows, np.stack(prepared)

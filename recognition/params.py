@@ -112,7 +112,8 @@ def once(values: list) -> list:
 
 def tcp(address: str) -> str:
     """For the address of a Dask scheduler."""
-    if not re.fullmatch(r"tcp://(\[[\da-fA-F:]+\]|[^\s:/@]+):\d{1,5}", address):
+    found = re.fullmatch(r"tcp://(?:\[[\da-fA-F:]+\]|[^\s:/@]+):(\d{1,5})", address)
+    if not found or not 0 < int(found[1]) < 65536:
         raise PydanticCustomError("address", "should be tcp://host:port")
     return address
 

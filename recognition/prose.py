@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from recognition.effects import CONFIDENCE, HYPOTHESES
+from recognition.effects import CONFIDENCE, HYPOTHESES, Noise
+from recognition.params import Params
 
 WAYS = {"last_layer": "a new last layer alone, as in the original", "all_layers": "all layers tuned"}
 CHANCE = 0.05  # a filter's form counts where chance matches it as well less often
@@ -16,10 +17,14 @@ class Missing(Exception):
 
 
 class Study:
-    """What the stages have written into the folder `reports`. Every method raises Missing for what is not there."""
+    """The params, and what the stages have written into the folder `reports`.
 
-    def __init__(self, reports: Path) -> None:
+    Every method raises Missing for what is not there.
+    """
+
+    def __init__(self, reports: Path, params: Params) -> None:
         self.reports = reports
+        self.params = params
 
     def metrics(self, stage: str, *keys: str) -> dict:
         """A stage's metrics below `keys`. `stage` may name a folder below: finetune/greek."""
@@ -134,7 +139,7 @@ def convergence(study: Study) -> tuple[object, ...]:
     return (f"{first}{percent(rows[-1]['held_out_accuracy'])} after {int(rows[-1]['examples']):,}",)
 
 
-def best_epoch(rows: list[dict[str, str]]) -> int:
+def best_epoch(rows: list[dict[str, str]]) -> str:
     return min(rows, key=lambda row: float(row["train_loss"]))["epoch"]
 
 
@@ -220,8 +225,8 @@ ROWS: list[tuple[str, str, str, Ours]] = [
     ("3", "alpha, beta, gamma: the letters learned from", "100 % within 3 epochs; Fig. 12", learned_letters("greek")),
     ("3", "letters not learned from", "12 of 15, 80 %, mean loss 0.6585", letters("greek", "last_layer")),
     ("3", "the same letters", "", letters("greek", "all_layers")),
-    ("4", "75 networks on Fashion-MNIST; the best", "89.21 %: mnistNet, kernel 5, 90 filters, chosen on the test set; "
-     "Fig. 14", best_cell),
+    ("4", "75 networks on Fashion-MNIST; the best",
+     "89.21 %: mnistNet, kernel 5, 90 filters, chosen on the test set; Fig. 14", best_cell),
     ("4'", "mnistNet, mnistNet2, mnistNet3", "linear layers 980, 270, 320 to 50", architectures),
     ("E1", "six more letters: those learned from", "100 % within 3 epochs of 20; Fig. 13",
      learned_letters("greek_extended")),
@@ -242,9 +247,8 @@ def summary(study: Study) -> list[str]:
         found = [f"{cell:,}" if isinstance(cell, int) else cell for cell in found]
         rows.append([number, what, theirs, *found, *[""] * (3 - len(found))])
     return [
-        "Row by row, what the original report says and what this study finds. Accuracies are of pictures that nothing "
-        "was "
-        "learned from and nothing was chosen on; n is how many, the interval Wilson's for 95 %.",
+        "Row by row, what the original report says and what this study finds. Accuracies are of pictures that "
+        "nothing was learned from and nothing was chosen on; n is how many, the interval Wilson's for 95 %.",
         table(["", "what", "the original", "here", "n", "95 % interval"], rows),
     ]
 
@@ -254,8 +258,7 @@ def question(study: Study) -> list[str]:
         "What do small convolutional networks learn of digits, letters and clothes, what do they see, and what of it "
         "lasts when the pictures come from someone else's pen? A two-person course report, *Recognition using Deep "
         "Networks*, asked this. Here it is asked again, of programs that anyone can run: one command rebuilds every "
-        "number "
-        "and picture below, and this text with them.",
+        "number and picture below, and this text with them.",
     ]
 
 
@@ -266,15 +269,13 @@ def data(study: Study) -> list[str]:
         n, sources = facts["pictures"], ", ".join(facts["sources"])
         found.append(
             f"**{title}**: {n['train']:,} pictures to learn from and {n['test']:,} to test with, 28×28 pixels, from "
-            "the "
-            f"first of these that answers: {sources}, a folder by hand. Whatever the source, the bytes are these, by "
-            f"sha256: {', '.join('`' + file['sha256'][:12] + '…`' for file in facts['files'])}. {facts['origin']}."
+            f"the first of these that answers: {sources}, a folder by hand. Whatever the source, the bytes are these, "
+            f"by sha256: {', '.join('`' + file['sha256'][:12] + '…`' for file in facts['files'])}. {facts['origin']}."
         )
     facts = study.metrics("greek", "letters")
     found.append(
         f"**Greek letters**: {facts['pictures']:,} pictures of {facts['letters']} letters, {facts['held_out']:,} of "
-        "them "
-        f"by writers or in typefaces kept for testing. Source: {source(facts['sources'])}."
+        f"them by writers or in typefaces kept for testing. Source: {source(facts['sources'])}."
     )
     return [
         *found,
@@ -299,15 +300,45 @@ def source(names: str) -> str:
 def method(study: Study) -> list[str]:
     return [
         "A part of each training set is held out, by a seed. Whatever is chosen, the best of many networks or the "
-        "number "
-        "of epochs, is chosen on that part. A test set is opened once, for the number that is reported.",
-        "Training is stochastic gradient descent with Nesterov momentum for the digits and letters, Muon for the sweep "
-        "and AdamW for MobileNet, on a one-cycle schedule that is made for the number of epochs it gets; "
-        "digits are turned, stretched and moved a little each time. Every "
-        "number that this depends on is in `params.yaml`. The same commit gives the same bytes on every x86-64 "
-        "processor "
-        "with AVX2, whatever its number of cores.",
+        "number of epochs, is chosen on that part. A test set is opened once, for the number that is reported.",
+        "Training is stochastic gradient descent with Nesterov momentum for the digits and letters, Muon for the "
+        "sweep and AdamW for MobileNet, on a one-cycle schedule that is made for the number of epochs it gets; "
+        "digits are turned, stretched and moved a little each time. Every number that this depends on is in "
+        "`params.yaml`. The same commit gives the same bytes on every x86-64 processor with AVX2, whatever its "
+        "number of cores.",
+        "What the original's program used (its report does not say), and what is used here:",
+        table(["training", "the original", "here"], settings(study.params)),
     ]
+
+
+def settings(params: Params) -> list[list[str]]:
+    """A row for each kind of training: the original's hyperparameters and ours."""
+    names = {"sgd": "SGD, Nesterov momentum {:g}", "adamw": "AdamW", "muon": "Muon, momentum {:g}"}
+
+    def ours(optimizer: str, own, epochs: int) -> str:
+        name = names[optimizer].format(own.momentum)
+        rest = f"one-cycle to {own.learning_rate:g}, weight decay {own.weight_decay:g}, batch {own.batch_size}"
+        return f"{name}, {rest}, {counted(epochs, 'epoch')}"
+
+    train, sweep, mobile, tuned = params.train, params.sweep, params.mobilenet, params.finetune
+    last, budgets = tuned.last_layer, [tuned.greek.epochs, tuned.greek_extended.epochs]
+    theirs = "SGD, learning rate 0.01, momentum 0.5"
+    return [
+        ["digits", f"{theirs}, batch 64, 10 epochs", ours("sgd", train, train.epochs)],
+        [
+            "letters, a new last layer",
+            f"{theirs}, batch 10, 40 and 20 epochs",
+            f"SGD, learning rate {last.learning_rate:g}, momentum {last.momentum:g}, batch {last.batch_size}, "
+            f"{' and '.join(map(str, budgets))} epochs",
+        ],
+        ["letters, all layers", "none", ours("sgd", tuned.all_layers, tuned.all_layers.epochs)],
+        ["75 networks", f"{theirs}, batch 64, 10 epochs", ours(sweep.recipe.optimizer, sweep.recipe, sweep.epochs)],
+        ["MobileNet", "20 epochs", ours(mobile.recipe.optimizer, mobile.recipe, mobile.epochs)],
+    ]
+
+
+def counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def digits(study: Study) -> list[str]:
@@ -325,10 +356,9 @@ def digits(study: Study) -> list[str]:
         study.figure("fig03_printout", "Fig. 3: mnistNet as torch prints it."),
         study.figure("fig04_layer_sizes", "Fig. 4: the size of each layer's output."),
         f"It sees {int(epochs[-1]['examples']):,} examples in {epochs[-1]['epoch']} epochs. The original's curve "
-        "converges "
-        f"near 100,000; this one reads {percent(epochs[0]['held_out_accuracy'])} of the held-out digits after the "
-        "first "
-        f"{int(epochs[0]['examples']):,} examples and {percent(epochs[-1]['held_out_accuracy'])} in the end.",
+        f"converges near 100,000; this one reads {percent(epochs[0]['held_out_accuracy'])} of the held-out digits "
+        f"after the first {int(epochs[0]['examples']):,} examples and {percent(epochs[-1]['held_out_accuracy'])} in "
+        "the end.",
         study.figure("fig05_training", "Fig. 5: loss against examples seen."),
         f"Of MNIST's test set it reads {right:,} of {facts['n']:,}, {percent(facts['test_accuracy'])} (95 % interval "
         f"{interval(facts, 'test_')}); the original 98 %. The hardest digit is the {worst['label']}: "
@@ -376,8 +406,8 @@ def inside(study: Study) -> list[str]:
     rows = study.table("render", "filters")
     return [
         f"Of the first layer's {len(rows)} filters, each compared with edges, lines and blobs of every orientation: "
-        f"{filter_kinds(rows)}. (A form counts where random filters match one as well in less than "
-        f"{percent(CHANCE)} of cases.)",
+        f"{filter_kinds(rows)}. (A form counts where random filters match one as well in less than {percent(CHANCE)} "
+        "of cases.)",
         study.figure("fig10_filters", "Fig. 10: the filters of the first layer."),
         study.figure("fig11_filtered", "Fig. 11: one picture after each filter."),
     ]
@@ -386,8 +416,7 @@ def inside(study: Study) -> list[str]:
 def greek(study: Study) -> list[str]:
     parts = [
         "The digits' network learns letters from a handful of pictures in two ways: the original's, where all is "
-        "frozen "
-        "but a new last layer, and one where all layers are tuned on letters changed by chance each time.",
+        "frozen but a new last layer, and one where all layers are tuned on letters changed by chance each time.",
         study.figure("fig12_new_head", "Fig. 12: mnistNet before and after its last layer was replaced."),
     ]
     for name in ("greek", "greek_extended"):
@@ -410,8 +439,7 @@ def greek(study: Study) -> list[str]:
         ]
     parts.append(
         "The original's own letters: 12 of 15 with mean loss 0.6585, and 13 of 13 with 0.4231. They are not the "
-        "letters "
-        "here, so the numbers stand beside each other and are not a comparison."
+        "letters here, so the numbers stand beside each other and are not a comparison."
     )
     return parts
 
@@ -421,8 +449,7 @@ def sweep(study: Study) -> list[str]:
     best, noise = facts["best"], facts["noise"]
     parts = [
         f"{facts['cells']} networks, each really built with its kernel size and number of filters. Before a network "
-        "was "
-        "trained, a hypothesis for each dimension:",
+        "was trained, a hypothesis for each dimension:",
         table(["dimension", "hypothesis"], [[name.replace("_", " "), h.words] for name, h in HYPOTHESES.items()]),
     ]
     known = noise["held_out_sd"] is not None
@@ -430,8 +457,7 @@ def sweep(study: Study) -> list[str]:
         parts.append(
             f"The noise: the printed mnistNet under {noise['seeds']} seeds has a standard deviation of "
             f"{points(noise['held_out_sd'])} on the held-out pictures. A difference between two means of a dimension "
-            "counts "
-            f"if it exceeds what chance alone reaches in {percent(1 - CONFIDENCE)} of sweeps (Tukey's test)."
+            f"counts if it exceeds what chance alone reaches in {percent(1 - CONFIDENCE)} of sweeps (Tukey's test)."
         )
     rows = []
     for name in HYPOTHESES:
@@ -450,9 +476,27 @@ def sweep(study: Study) -> list[str]:
         f"The best on the held-out pictures is {network(best)}: {best['parameters']:,} parameters, "
         f"{percent(best['held_out_accuracy'])} there, and on the test set, opened for it, "
         f"{percent(best['test_accuracy'])} ({interval(best, 'test_')}). The original's best: 89.21 %.",
-        study.figure("fig14_cost", "Accuracy against multiplications; the line joins what nothing cheaper equals."),
+        *close(study, noise),
+        study.figure(
+            "fig14_cost",
+            "Accuracy against multiplications; the line joins what nothing cheaper equals. The bar: two networks as "
+            "good as each other differ by so much in one pair of twenty.",
+        ),
     ]
     return parts
+
+
+def close(study: Study, noise: dict) -> list[str]:
+    """How many networks chance alone may have kept from being the best."""
+    if noise["held_out_sd"] is None:
+        return []
+    chance = Noise(noise["seeds"], noise["held_out_sd"]).threshold(levels=2, cells=1)
+    found = [float(row["held_out_accuracy"]) for row in study.table("sweep", "cells") if row["grid"] == "1"]
+    near = sum(accuracy > max(found) - chance for accuracy in found) - 1
+    return [
+        f"Two networks as good as each other differ by up to {points(chance)} in 95 % of pairs; {near} others are that "
+        "close to the best."
+    ]
 
 
 def longer(study: Study) -> list[str]:
@@ -469,8 +513,17 @@ def longer(study: Study) -> list[str]:
         says = f"It still improves at {most} epochs, by more than chance ({points(facts['threshold'])})."
     else:
         says = (
-            f"After {facts['enough']} epochs no longer training improves it by more than chance "
-            f"({points(facts['threshold'])}), judged on the held-out pictures."
+            f"Beyond {facts['enough']} epochs no gain on the held-out pictures exceeds the noise "
+            f"({points(facts['threshold'])}, from the sweep's seeds)."
+        )
+    if len(rows) > 1:
+        before, last = rows[-2:]
+        gain = float(last["held_out_accuracy"]) - float(before["held_out_accuracy"])
+        says += f" The last step, from {before['epochs']} to {last['epochs']} epochs, gains {points(gain)}."
+    if str(study.params.sweep.epochs) in (row["epochs"] for row in rows):
+        says += (
+            f" (After {counted(study.params.sweep.epochs, 'epoch')} it is the sweep's own network, the best of many "
+            "on the held-out pictures, which flatters it there.)"
         )
     return [
         f"{network(facts)}, trained anew for each number of epochs, on a schedule made for it:",
@@ -488,11 +541,9 @@ def mobilenet(study: Study) -> list[str]:
     trained = "a new head alone" if facts["frozen"] else "all layers"
     return [
         "torchvision's mobilenet_v3_large, features and average pool, then batch normalisation, dropout and one "
-        "linear "
-        f"layer: {facts['parameters']:,} parameters, {facts['macs']:,} multiplications a picture. It starts from "
-        f"{start}, "
-        f"and {trained} are trained for {rows[-1]['epoch']} epochs: {percent(facts['test_accuracy'])} of "
-        f"{facts['n']:,} ({interval(facts, 'test_')}). The original, from ImageNet's weights: 91 % after 20.",
+        f"linear layer: {facts['parameters']:,} parameters, {facts['macs']:,} multiplications a picture. It starts "
+        f"from {start}, and {trained} are trained for {rows[-1]['epoch']} epochs: {percent(facts['test_accuracy'])} "
+        f"of {facts['n']:,} ({interval(facts, 'test_')}). The original, from ImageNet's weights: 91 % after 20.",
         study.figure("fig16_mobilenet", "Fig. 16: MobileNet's loss against examples seen."),
     ]
 
@@ -507,16 +558,14 @@ def defects(study: Study) -> list[str]:
         "The original's program has four defects that explain some of its conclusions. This one has none of them:",
         "1. *Dropout stays on when the network is evaluated.* Here it is off: in the last epoch the loss is "
         f"{float(last['train_loss']):.3f} on the training pictures, dropout on and pictures distorted, and "
-        f"{float(last['held_out_loss']):.3f} on pictures never seen, dropout off.\n"
-        "2. *After the first evaluation the network is never put back into training mode.* Here every epoch has its "
-        f"dropout: from epoch 1 to epoch {last['epoch']} the held-out accuracy rises from "
-        f"{percent(rows[0]['held_out_accuracy'])} to {percent(last['held_out_accuracy'])}.\n"
-        "3. *“Best” is the lowest loss of a last batch.* Here it is the lowest mean of an epoch: epoch "
-        f"{best_epoch(rows)} of {last['epoch']}.\n"
-        "4. *The 75 networks are 3.* Their layers' attributes were changed after the layers were built, which changes "
-        "no "
-        "weight: what the original calls no trend in filters is the spread of 25 repetitions of the same network. Here "
-        f"{few} filters reach {percent(own[few])} and {many} reach {percent(own[many])} on average, a spread {trend}.",
+        f"{float(last['held_out_loss']):.3f} on pictures never seen, dropout off.\n2. *After the first evaluation the "
+        "network is never put back into training mode.* Here every epoch has its dropout: from epoch 1 to epoch "
+        f"{last['epoch']} the held-out accuracy rises from {percent(rows[0]['held_out_accuracy'])} to "
+        f"{percent(last['held_out_accuracy'])}.\n3. *“Best” is the lowest loss of a last batch.* Here it is the "
+        f"lowest mean of an epoch: epoch {best_epoch(rows)} of {last['epoch']}.\n4. *The 75 networks are 3.* Their "
+        "layers' attributes were changed after the layers were built, which changes no weight: what the original "
+        f"calls no trend in filters is the spread of 25 repetitions of the same network. Here {few} filters reach "
+        f"{percent(own[few])} and {many} reach {percent(own[many])} on average, a spread {trend}.",
         "It also chose its best network on the test set; here that is chosen on pictures held out.",
     ]
 
@@ -536,8 +585,7 @@ def worse(study: Study) -> list[str]:
         elif own["test_accuracy_low"] <= theirs:
             found.append(
                 f"{what} reaches {percent(own['test_accuracy'])} ({interval(own, 'test_')}), which 10,000 pictures do "
-                "not "
-                f"tell from the original's {percent(theirs)}."
+                f"not tell from the original's {percent(theirs)}."
             )
     for name, effect in facts.items():
         if "contradicted" in effect["hypothesis"]:

@@ -25,8 +25,8 @@ def outcomes(
     workers. The outcomes are the same wherever they are computed, in whatever order, and whatever else is.
     """
     finished, states = folder / "outcomes", folder / "states"
-    digests = data.digests()
-    names = {cell: store.fingerprint(cells.__file__, cell, device, digests) for cell in wanted}
+    facts = (*data.digests(), data.normalisation, data.classes)
+    names = {cell: store.fingerprint(cells.__file__, cell, device, *facts) for cell in wanted}
     missing = []
     for cell, name in names.items():
         if (outcome := read(finished / f"{name}.json")) is None:
@@ -36,7 +36,7 @@ def outcomes(
     if not missing:
         return
     missing.sort(key=lambda cell: cell.recipe.epochs * cells.size(*cell[:3], data.classes).macs, reverse=True)
-    with pool(min(n_workers or workers.cores(), len(missing)), scheduler, folder / "data") as (submit, share):
+    with pool(min(n_workers or workers.cores(), len(missing)), scheduler, device, folder / "data") as (submit, share):
         handle, futures = share(data), {}
         for cell in missing:
             kept = None if scheduler else states / names[cell]  # on another machine there is no such folder
@@ -51,7 +51,7 @@ def outcomes(
         store.prune(place, newest)
 
 
-def pool(n: int, scheduler: str | None, folder: Path) -> AbstractContextManager[workers.Pool]:
+def pool(n: int, scheduler: str | None, device: str, folder: Path) -> AbstractContextManager[workers.Pool]:
     """Where the cells are computed. Dask is imported only where it is asked for."""
     if scheduler is None:
         return workers.processes(n, partial(cells.share, folder=folder))
@@ -61,7 +61,7 @@ def pool(n: int, scheduler: str | None, folder: Path) -> AbstractContextManager[
         raise UserError(
             f"params.yaml: sweep.scheduler: {error.name} is missing; pip install -r requirements-cluster.txt, or null"
         ) from None
-    return cluster.workers(scheduler, cells.__file__, cells.pack, cells.unpack)
+    return cluster.workers(scheduler, cells.__file__, device, cells.pack, cells.unpack)
 
 
 def read(path: Path) -> Outcome | None:

@@ -1,6 +1,7 @@
 """Scores that say how sure they are."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,8 +35,8 @@ def test(loss: float, share: float, n: int) -> dict[str, int | float]:
     return {"test_loss": round(loss, 6), "n": n} | {f"test_{key}": found[key] for key in list(found)[1:]}
 
 
-def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+def confusion(labels: Sequence[int] | np.ndarray, predictions: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:
     """(classes, classes) counts: row the true class, column the predicted one."""
     counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (labels, predictions), 1)
+    np.add.at(counts, (np.asarray(labels, dtype=int), np.asarray(predictions, dtype=int)), 1)
     return counts

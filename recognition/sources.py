@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, NamedTuple, Protocol, TextIO
+from typing import IO, NamedTuple, Protocol, TextIO
 from urllib.error import HTTPError, URLError
 
 from recognition import files
@@ -40,6 +40,11 @@ class File(NamedTuple):
     name: str
     sha256: str  # in hexadecimal; or its first digits, where no more are known
     bytes: int | None  # None: not known
+
+    @property
+    def most(self) -> int:
+        """Bytes beyond which it cannot be this file."""
+        return SIZE_LIMIT if self.bytes is None else self.bytes
 
 
 class Failure(Exception):
@@ -84,7 +89,7 @@ class Mirror:
     def streams(self, wanted: Sequence[File], scratch: Path, timeout_s: float, progress: Progress) -> Streams:
         for file in wanted:
             with answer(f"{self.url}{file.name}.gz", timeout_s) as packed:
-                yield file, gunzip(steady(packed, timeout_s), file.bytes)
+                yield file, gunzip(steady(packed, timeout_s), file.most)
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ class Debian:
             run(command, scratch, timeout_s, lambda n: progress(self.name, n, None))
         archive = run(["dpkg", "--fsys-tarfile", str(only(scratch, "*.deb"))], scratch, timeout_s, lambda _: None)
         packed = members(archive, {f"./{self.folder}/{file.name}.gz": file for file in wanted})
-        yield from ((file, gunzip(stream, file.bytes)) for file, stream in packed)
+        yield from ((file, gunzip(stream, file.most)) for file, stream in packed)
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ class Folder:
                     yield file, chunks(raw)
             elif (path := self.path / f"{file.name}.gz").is_file():
                 with path.open("rb") as packed:
-                    yield file, gunzip(chunks(packed), file.bytes)
+                    yield file, gunzip(chunks(packed), file.most)
             else:
                 absent.append(file.name)
         if absent:
@@ -215,7 +220,7 @@ def steady(response: HTTPResponse, timeout_s: float) -> Iterator[bytes]:
             taken, begun = 0, time.monotonic()
 
 
-def chunks(stream: BinaryIO) -> Iterator[bytes]:
+def chunks(stream: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: stream.read(CHUNK), b"")
 
 
@@ -239,8 +244,8 @@ def members(archive: Path, wanted: dict[str, File]) -> Streams:
         for member in tar:
             if member.offset_data + member.size > PACKAGE_LIMIT:
                 raise Failure(f"{member.name}: {member.size} bytes, more than a package may have")
-            if member.isfile() and member.name in wanted:
-                yield wanted[member.name], chunks(tar.extractfile(member))
+            if member.isfile() and member.name in wanted and (stream := tar.extractfile(member)):
+                yield wanted[member.name], chunks(stream)
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -293,7 +298,7 @@ def run(command: Sequence[str], scratch: Path, timeout_s: float, progress: Calla
         except FileNotFoundError:
             raise Failure(f"{command[0]} is not installed") from None
     try:
-        watch(child, scratch, timeout_s, progress)
+        watch(child, command[0], scratch, timeout_s, progress)
     except BaseException:  # Ctrl-C, too: the child's session is its own, so the terminal does not stop it
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -304,7 +309,7 @@ def run(command: Sequence[str], scratch: Path, timeout_s: float, progress: Calla
     return output
 
 
-def watch(child: subprocess.Popen, scratch: Path, timeout_s: float, progress: Callable[[int], None]) -> None:
+def watch(child: subprocess.Popen, name: str, scratch: Path, timeout_s: float, progress: Callable[[int], None]) -> None:
     """Wait for the end of a program. Raises Failure when it is silent for too long or writes too much."""
     size, heard = 0, time.monotonic()
     while True:
@@ -315,9 +320,9 @@ def watch(child: subprocess.Popen, scratch: Path, timeout_s: float, progress: Ca
             size, heard = now, time.monotonic()
             progress(size)
         if size > PACKAGE_LIMIT:
-            raise Failure(f"{child.args[0]} wrote more than {PACKAGE_LIMIT} bytes")
+            raise Failure(f"{name} wrote more than {PACKAGE_LIMIT} bytes")
         if time.monotonic() - heard > timeout_s:
-            raise Failure(f"{child.args[0]} silent for {timeout_s:g} s")
+            raise Failure(f"{name} silent for {timeout_s:g} s")
 
 
 def size_of(folder: Path) -> int:
@@ -440,8 +445,8 @@ def received(
     source: Source, wanted: Sequence[File], store: Path, timeout_s: float, progress: Progress
 ) -> Generator[tuple[File, bytes]]:
     """Yield verified files from one source. Raises Failure, whatever went wrong, at the first that is not right."""
-    sizes = [file.bytes for file in wanted]
-    total, done, lacking = None if None in sizes else sum(sizes), 0, set(wanted)
+    sizes = [file.bytes for file in wanted if file.bytes is not None]
+    total, done, lacking = sum(sizes) if len(sizes) == len(wanted) else None, 0, set(wanted)
     try:
         with (
             TemporaryDirectory(dir=store.resolve(), prefix=".", ignore_cleanup_errors=True) as scratch,
@@ -460,7 +465,7 @@ def received(
 
 def verified(file: File, stream: Iterable[bytes], progress: Callable[[int], None] = lambda n: None) -> bytes:
     """The whole content of `file`. Raises Failure if the stream holds anything else, one chunk too late at most."""
-    content, limit = bytearray(), SIZE_LIMIT if file.bytes is None else file.bytes
+    content, limit = bytearray(), file.most
     for chunk in stream:
         content += chunk
         if len(content) > limit:

@@ -53,9 +53,12 @@ def digest(content) -> str:
 
 
 def prune(folder: Path, newest: int) -> None:
-    """Remove all files of a folder but the `newest` written. Meant for what can be made again."""
+    """Remove all files of a folder but the `newest` written. Meant for what can be made again.
+
+    Hidden ones are another writer's, not finished.
+    """
     written = {}
-    for path in folder.iterdir():
+    for path in folder.glob("[!.]*"):
         with suppress(FileNotFoundError):  # another process prunes, too
             written[path] = path.stat().st_mtime_ns
     for path in sorted(written, key=written.__getitem__, reverse=True)[newest:]:

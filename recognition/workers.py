@@ -15,14 +15,14 @@ from recognition.errors import UserError
 
 class Pool(NamedTuple):
     submit: Callable[..., Future]  # (function, *arguments)
-    share: Callable  # data to what stands for them in a task's arguments
+    share: Callable[..., object]  # data to what stands for them in a task's arguments
 
 
 @contextmanager
 def processes(n: int, share: Callable) -> Iterator[Pool]:
     """`n` processes of this machine. They end with this one, however it ends.
 
-    Raises UserError where one of them is killed, as the system does when memory runs out.
+    Raises UserError where one of them ends abruptly.
     """
     executor = ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=attend)
     try:
@@ -34,8 +34,8 @@ def processes(n: int, share: Callable) -> Iterator[Pool]:
             child.kill()
         if isinstance(error, BrokenProcessPool):
             raise UserError(
-                "a worker process was killed, as the system does when memory runs out; lower sweep.workers in "
-                "params.yaml; what is finished is kept, and the same command goes on"
+                "a worker process ended abruptly, as when memory runs out; lower sweep.workers in params.yaml; "
+                "what is finished is kept, and the same command goes on"
             ) from None
         raise
     executor.shutdown()

@@ -1,4 +1,7 @@
-"""Train the sweep's best network anew with each of several numbers of epochs, side by side."""
+"""Train the sweep's best network with each of several numbers of epochs, side by side.
+
+Each anew, on a schedule made for its number; with as many epochs as in the sweep it is the sweep's own.
+"""
 
 import json
 from pathlib import Path
@@ -38,8 +41,9 @@ def main() -> None:
     files.write_csv(REPORTS / "budgets.csv", header, rows)
     held_out = {n: found[n].held_out.accuracy for n in budgets}
     chosen = max(budgets, key=held_out.__getitem__)
-    noise = effects.Noise(sweep["noise"]["seeds"], sweep["noise"]["held_out_sd"] or float("nan"))
-    threshold = noise.threshold(len(budgets), 1)
+    deviation = sweep["noise"]["held_out_sd"]
+    noise = effects.Noise(sweep["noise"]["seeds"], float("nan") if deviation is None else deviation)
+    threshold = noise.threshold(max(2, len(budgets)), 1)
     facts = {
         **dict(zip(NETWORK, best, strict=True)),
         "chosen": chosen,

@@ -29,9 +29,18 @@ def main() -> None:
     if params.frozen and not weights:
         raise UserError("params.yaml: mobilenet.frozen: true needs ImageNet's weights, which are not there; try false")
     data = cells.load(DATA, params.held_out, params.seed)
-    whole = min(params.pictures, len(data.train.labels)) // params.recipe.batch_size * params.recipe.batch_size
-    if not whole or params.recipe.batch_size < 2 * params.shards:
-        raise UserError("params.yaml: mobilenet.recipe.batch_size: batch normalisation wants batches of two pictures")
+    there, batch = min(params.pictures, len(data.train.labels)), params.recipe.batch_size
+    whole = there // batch * batch  # a last batch of few pictures would disturb the batch normalisation
+    if not whole:
+        raise UserError(
+            f"params.yaml: mobilenet.recipe.batch_size: {batch} is more than the {there} pictures there are"
+        )
+    piece = -(-batch // params.shards)
+    if piece < 2 or batch % piece == 1:
+        raise UserError(
+            f"params.yaml: mobilenet.shards: {params.shards} pieces of a batch of {batch} leave one with one picture, "
+            "and batch normalisation wants two; change either"
+        )
     data = data._replace(train=data.train[:whole])
 
     arguments = {"classes": data.classes, "image_size": params.image_size, "dropout": params.dropout}

@@ -48,7 +48,7 @@ def read_letters() -> dict[str, int | float]:
             asked[name].append(path)
         else:
             failures.append(f"{path}: no network knows {letter}; add it to finetune.greek.letters in params.yaml")
-    rows = []
+    rows: list[list] = []
     for name, paths in asked.items():
         readings, unreadable = reading.read(models[name], paths)
         failures += unreadable

@@ -43,6 +43,7 @@ def main() -> None:
     pin_torch()
     checkpoint = checkpoints.load(MODEL)
     network = checkpoint.network()
+    assert isinstance(network, networks.ConvNet)
     test = datasets.load("mnist", DATA, train=False).pictures[:9].numpy()
     first = files.read_csv(EVALUATE / "first_digits.csv")
     layers = networks.layers(network)
@@ -81,7 +82,7 @@ def clothes() -> figures.Figure:
     """The first picture of each class in Fashion-MNIST's training set."""
     names = datasets.CLASSES["fashion_mnist"]
     pictures, labels = datasets.load("fashion_mnist", CLOTHES, train=True)
-    first = [(labels == k).nonzero()[0, 0] for k in range(len(names))]
+    first = [int((labels == k).nonzero()[0, 0]) for k in range(len(names))]
     return figures.first_digits(pictures[first].numpy(), names)
 
 
@@ -161,10 +162,10 @@ def sweep() -> figures.Figure:
     """Every cell of the sweep's grid, and the mean over each level of its dimensions."""
     facts = metrics(SWEEP, "sweep")
     rows = {(row["architecture"], int(row["kernel_size"]), int(row["filters"])): row for row in grid()}
-    levels = [list(dict.fromkeys(sorted(key[i] for key in rows))) for i in range(3)]
+    names, sizes, filters = (sorted(set(own)) for own in zip(*rows, strict=True))
     maps = {
-        name: np.array([[float(rows[name, k, f]["held_out_accuracy"]) for f in levels[2]] for k in levels[1]])
-        for name in levels[0]
+        name: np.array([[float(rows[name, k, f]["held_out_accuracy"]) for f in filters] for k in sizes])
+        for name in names
     }
     means = {
         (row["dimension"], row["level"]): float(row["held_out_accuracy"])
@@ -179,15 +180,15 @@ def sweep() -> figures.Figure:
             hypothesis.words,
             facts["effects"][name]["hypothesis"],
         )
-        for own, (name, hypothesis) in zip(levels, effects.HYPOTHESES.items(), strict=True)
+        for own, (name, hypothesis) in zip((names, sizes, filters), effects.HYPOTHESES.items(), strict=True)
     ]
     noise, deviation = facts["noise"], facts["noise"]["held_out_sd"]
     spread = (
-        f"the printed network spreads by {100 * deviation:.2f} over {noise['seeds']} seeds"
-        if deviation
+        f"the printed network under {noise['seeds']} seeds: standard deviation {100 * deviation:.2f}"
+        if deviation is not None
         else "noise not measured"
     )
-    return figures.sweep(maps, *levels[1:], dimensions, spread)
+    return figures.sweep(maps, sizes, filters, dimensions, spread)
 
 
 def grid() -> list[dict[str, str]]:
@@ -200,21 +201,23 @@ def cost() -> figures.Figure:
     rows = grid()
     macs, accuracy = column(rows, "macs"), column(rows, "held_out_accuracy")
     names = [f"{row['architecture']}, kernel {row['kernel_size']}, {row['filters']} filters" for row in rows]
-    return figures.accuracy_against_cost(
-        [row["architecture"] for row in rows], names, macs, accuracy, effects.front(macs, accuracy)
-    )
+    front = effects.front(macs.tolist(), accuracy.tolist())
+    noise = metrics(SWEEP, "sweep")["noise"]
+    deviation = math.nan if noise["held_out_sd"] is None else noise["held_out_sd"]
+    chance = effects.Noise(noise["seeds"], deviation).threshold(levels=2, cells=1)
+    return figures.accuracy_against_cost([row["architecture"] for row in rows], names, macs, accuracy, front, chance)
 
 
 def budgets() -> figures.Figure:
     facts, rows = metrics(BUDGETS, "epochs"), files.read_csv(BUDGETS / "budgets.csv")
     network = f"{facts['architecture']}, kernel {facts['kernel_size']}, {facts['filters']} filters"
     limit, most = threshold(facts), int(rows[-1]["epochs"])
-    says = f"; more than {facts['enough']} epochs gain nothing beyond the noise"
+    says = f"; beyond {facts['enough']} epochs no gain exceeds the noise, {100 * limit:.2f} points"
     if math.isnan(limit):
         says = "; noise not measured"
     elif facts["enough"] == most:
-        says = f"; still gaining at {most} epochs"
-    test = tuple(column(rows, name) for name in ("test_accuracy", "test_accuracy_low", "test_accuracy_high"))
+        says = f"; still gaining at {most} epochs, more than the noise of {100 * limit:.2f} points"
+    test = column(rows, "test_accuracy"), column(rows, "test_accuracy_low"), column(rows, "test_accuracy_high")
     return figures.accuracy_by_epochs(column(rows, "epochs"), column(rows, "held_out_accuracy"), test, network + says)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from recognition import files, prose
+from recognition.params import load
 from stages import run
 
 REPORTS = Path("reports")
@@ -37,7 +38,7 @@ code {{ font-size: .85em; overflow-wrap: anywhere; }}
 
 
 def main() -> None:
-    text = prose.report(prose.Study(REPORTS))
+    text = prose.report(prose.Study(REPORTS, load(Path("params.yaml"))))
     files.write_bytes(REPORTS / "report.md", text.encode())
     files.write_bytes(REPORTS / "report.html", page(text).encode())
 
@@ -48,7 +49,7 @@ def page(text: str) -> str:
     tokens = markdown.parse(text)
     for token in (child for block in tokens for child in block.children or []):
         if token.type == "image":
-            content = base64.b64encode((REPORTS / token.attrs["src"]).read_bytes()).decode()
+            content = base64.b64encode((REPORTS / str(token.attrs["src"])).read_bytes()).decode()
             token.attrs["src"] = f"data:image/png;base64,{content}"
     body = markdown.renderer.render(tokens, markdown.options, {})
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")

@@ -28,7 +28,8 @@ def main() -> None:
     with progress(" cells", len(keys), f"sweep on {device}") as bar:
         for done, outcome in runs.outcomes(list(keys), data, CACHE / "cells", device, params.workers, params.scheduler):
             found[keys[done]] = outcome
-            best = max(best, outcome.held_out.accuracy)
+            if keys[done] in grid:
+                best = max(best, outcome.held_out.accuracy)
             bar.set_postfix_str(f"best on held-out pictures {100 * best:.2f} %", refresh=False)
             bar.update()
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from test_runs import DATA, LONG, ROOT, WANTED, computed, computed_here
 
 from recognition import runs
@@ -128,10 +129,10 @@ def changed(folder: Path) -> Path:
     return folder
 
 
-def refused(address: str, folder: Path) -> str:
+def refused(address: str, folder: Path, device: str = "cpu") -> str:
     start = time.monotonic()
     with pytest.raises(UserError) as caught:
-        list(runs.outcomes(WANTED, DATA, folder, "cpu", None, address))
+        list(runs.outcomes(WANTED, DATA, folder, device, None, address))
     assert time.monotonic() - start < 10
     assert "\n" not in str(caught.value) and address in str(caught.value)
     return str(caught.value)
@@ -159,6 +160,12 @@ def test_a_scheduler_without_workers_is_one_line_within_ten_seconds(cluster, tmp
 def test_a_worker_with_other_code_is_refused(cluster, tmp_path):
     cluster.worker("old", cwd=changed(tmp_path / "other"))
     assert "old has another version of recognition/networks.py" in refused(cluster.address, tmp_path / "store")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_worker_without_a_gpu_is_refused_where_one_is_wanted(cluster, tmp_path):
+    cluster.worker("plain")
+    assert "plain has no GPU" in refused(cluster.address, tmp_path / "store", "cuda")
 
 
 def test_a_worker_elsewhere_is_refused(cluster, tmp_path):

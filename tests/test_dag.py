@@ -16,7 +16,11 @@ ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 SECTIONS = set(Params.model_fields)
 # Whose params a stage reads beside its own: `backbone` fetches what `mobilenet` wants, `epochs` trains as `sweep` does.
-BORROWED = {"backbone": {"download", "mobilenet"}, "epochs": {"sweep"}}
+BORROWED = {
+    "backbone": {"download", "mobilenet"},
+    "epochs": {"sweep"},
+    "report": {"train", "finetune", "sweep", "mobilenet"},  # to tell them
+}
 NOT_IN_RESULTS = {"sweep.scheduler", "sweep.workers"}  # where cells are computed: never a reason to compute them anew
 
 

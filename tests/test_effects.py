@@ -52,7 +52,7 @@ def test_without_noise_there_is_no_verdict():
 def test_an_effect_compares_the_levels_means():
     found = effect([5, 5, 90, 90], [0.86, 0.88, 0.89, 0.91], Noise(5, 0.001), HYPOTHESES["filters"])
     assert list(found.means) == [90, 5] and list(found.means.values()) == pytest.approx([0.90, 0.87])
-    assert found.spread == pytest.approx(0.03) and found.beyond_noise and found.verdict == "confirmed"
+    assert found.spread == pytest.approx(0.03) and found.verdict == "confirmed"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """make's own check of git, in a folder whose environment is ready."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
+
+from recognition import params
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 MAKEFILE = Path(__file__).parent.parent / "Makefile"
@@ -16,7 +20,7 @@ def make(tmp_path):
     """Run make in a git clone with a ready environment, whose programs only say their names."""
     shutil.copy(MAKEFILE, tmp_path)
     (tmp_path / ".venv/bin").mkdir(parents=True)
-    for name in "dvc", "ruff", "pytest":
+    for name in "dvc", "ruff", "pyrefly", "pytest":
         (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\necho {name} $*\n")
         (tmp_path / ".venv/bin" / name).chmod(0o755)
     for age, name in enumerate(["requirements-cluster.txt", "requirements.txt", ".venv/ready", ".venv/cluster"]):
@@ -54,6 +58,21 @@ def test_git_speaks_for_itself_where_the_clone_is_anothers(make):
     done = make("repro", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
     assert done.returncode and not done.stdout
     assert "dubious ownership" in done.stderr and "safe.directory" in done.stderr
+
+
+def test_the_full_preset_is_the_originals_and_stays_beside_the_default_run(make, tmp_path):
+    words = shlex.split(make("full").stdout.splitlines()[0])
+    assert words[:4] == ["dvc", "exp", "run", "--temp"]
+    settings = dict(word.split("=", 1) for word in words[5::2])
+    text = (MAKEFILE.parent / "params.yaml").read_text()
+    values = yaml.safe_load(text)
+    for name, value in settings.items():
+        section, key = name.split(".")
+        assert key in values[section]
+        values[section][key] = yaml.safe_load(value)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    full = params.load(tmp_path / "params.yaml")
+    assert (full.sweep.epochs, full.epochs.budgets, full.mobilenet.epochs) == (10, [5, 20, 40, 50], 20)
 
 
 def test_help_lists_every_target_for_the_user(make):

@@ -143,6 +143,18 @@ def test_where_they_are_asked_for_by_name_their_absence_is_an_error(study):
     assert not Path("data/mobilenet/weights.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "shards", "named"), [(64, 10, "shards"), (7, 7, "shards"), (1, 1, "shards"), (4000, 2, "batch_size")]
+)
+def test_batches_that_batch_normalisation_cannot_take_are_one_line(study, batch_size, shards, named):
+    study.set(weights="none", shards=shards)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["mobilenet"]["recipe"]["batch_size"] = batch_size
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match=rf"mobilenet\.(recipe\.)?{named}"):
+        study.run()
+
+
 def test_a_frozen_backbone_wants_weights(study):
     study.set(weights="none", frozen=True)
     with pytest.raises(UserError, match=r"mobilenet\.frozen"):

@@ -99,6 +99,7 @@ def test_a_misspelt_key_is_named_before_the_one_it_leaves_out(written):
         ("sweep.noise_seeds", [3, 3]),
         ("sweep.workers", 0),
         ("sweep.scheduler", "tcp://node"),
+        ("sweep.scheduler", "tcp://node:99999"),
         ("sweep.scheduler", "tls://node:8786"),
         ("sweep.scheduler", "node:8786"),
         ("epochs.budgets", []),

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from recognition import prose
+from recognition.params import load
 from stages import report
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "reports"
+PARAMS = load(ROOT / "params.yaml")
 SEED = ["1A", "1B", "1C", "1D", "1E", "1F", "2A", "2B", "3", "4", "4'", "E1", "E2", "E3"]
 
 
@@ -21,7 +23,7 @@ def reports(tmp_path) -> Path:
 
 
 def told(reports: Path) -> str:
-    return prose.report(prose.Study(reports))
+    return prose.report(prose.Study(reports, PARAMS))
 
 
 def change(path: Path, *keys: str, **values: object) -> None:

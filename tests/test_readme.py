@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import re
+import shlex
 import subprocess
 from functools import reduce
 from pathlib import Path
 
 import pytest
 import yaml
+from dvc.cli.parser import get_main_parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -41,7 +43,7 @@ def test_the_table_holds_the_committed_metrics(stage, keys, prefix):
 
 
 def test_the_tree_is_on_disk_and_whole():
-    tree = next(text for _, kind, text in BLOCKS if not kind)
+    [tree] = (text for _, kind, text in BLOCKS if not kind)
     named = {line.split()[0].rstrip("/") for line in tree.splitlines()}
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     there = {path.split("/")[0] for path in tracked.splitlines()} | {"models"}  # made by `dvc repro`
@@ -61,13 +63,18 @@ def test_make_targets_exist(target):
     assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if " -m " in c or "-S " in c or "-r " in c])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if re.search(" -m |-S |-r |^dvc ", c)])
 def test_commands_name_what_exists(command):
     if module := re.search(r"python3? -m ([\w.]+)", command):
         assert importlib.util.find_spec(module[1]), module[1]
     if setting := re.search(r"-S ([\w.]+)=", command):
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        assert reduce(lambda section, key: section[key], setting[1].split("."), params) is not None
+        reduce(lambda section, key: section[key], setting[1].split("."), params)
+    if command.startswith("dvc "):
+        words = shlex.split(command.replace("<this repository>", "URL"), comments=True)
+        get_main_parser().parse_args(words[1:])  # raises DvcParserError
+    if artifact := re.search(r"artifacts get .*> (\S+)", command):
+        assert artifact[1] in yaml.safe_load((ROOT / "dvc.yaml").read_text())["artifacts"]
     if file := re.search(r"-r (\S+)", command):
         assert (ROOT / file[1]).exists()
 

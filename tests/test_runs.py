@@ -1,5 +1,6 @@
 """Cells side by side: the same outcomes whatever computes them, in whatever order, killed or not."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,14 +9,15 @@ import time
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
-from recognition import cells, datasets, networks, runs, training, workers
-from recognition.cells import Data, Outcome, cell
+from recognition import cells, checkpoints, datasets, runs, training, workers
+from recognition.cells import Data, cell
 from recognition.datasets import Normalisation, Split
 from recognition.determinism import generator, pin_torch
 from recognition.errors import UserError
@@ -97,16 +99,31 @@ def test_an_outcome_depends_on_the_cell_alone(expected, tmp_path):
     assert len({outcome.train_loss for outcome in expected.values()}) == len(WANTED)
 
 
-def test_a_cell_is_the_same_training_as_trains(expected):
+def test_a_cell_is_the_same_training_as_the_stage_trains(tmp_path, monkeypatch):
+    """The stage `train` on the same pictures, with a cell's settings, and `evaluate`'s way of testing."""
+    from stages import train as stage  # not above: workers import this module, torch first
+
     pin_torch()
-    done = WANTED[0]
-    arguments = {"classes": 2, "filters": 5, "kernel_size": 2, "dropout": 0.5}
-    network = networks.build("MnistNet", arguments, generator(3, "weights"))
-    history = training.fit(
-        network, DATA.train, [DATA.held_out], DATA.normalisation, done.recipe, "cpu", None, lambda n: None
-    )
-    test = training.mean_score(network, DATA.test, DATA.normalisation)
-    assert Outcome(history.epochs[-1].train_loss, history.epochs[-1].scores[0], test) == expected[done]
+    whole = Split(torch.cat([DATA.train.pictures, DATA.held_out.pictures]), torch.arange(300) % 10)
+    monkeypatch.setattr(datasets, "load", lambda name, root, train: whole if train else DATA.test)
+    monkeypatch.setattr(stage, "STATES", tmp_path / "states")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    same = {"batch_size": 50, "learning_rate": 0.03, "momentum": 0.9, "weight_decay": 0.01}
+    still = {"rotation": 0.0, "scale": 0.0, "shift": 0.0}
+    own = {"device": "cpu", "shards": 1, "filters": 5, "kernel_size": 3, "held_out": 100, "epochs": 2, "seed": 3}
+    params["train"] |= same | still | own
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.chdir(tmp_path)
+    stage.main()
+
+    data = cells.load(Path(), held_out=100, seed=3)
+    wanted = cell("MnistNet", 3, 5, 3, epochs=2, dropout=0.5, optimizer="sgd", warm_up=0.3, **same)
+    found = cells.compute(wanted, lambda: data, "cpu", None)
+    metrics = json.loads(Path("reports/train/metrics.json").read_text())["train"]
+    trained = (metrics["train_loss"], metrics["held_out_loss"], metrics["held_out_accuracy"])
+    assert (found.train_loss, *found.held_out) == pytest.approx(trained, abs=1e-6)
+    checkpoint = checkpoints.load(Path("models/train/checkpoint.pth"))
+    assert training.mean_score(checkpoint.network(), DATA.test, checkpoint.normalisation) == found.test
 
 
 def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch):
@@ -197,9 +214,36 @@ def running(pid: str) -> bool:
 
 
 def test_a_worker_that_is_killed_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"lower sweep\.workers"), workers.processes(1, share=None) as pool:
+    with pytest.raises(UserError, match=r"lower sweep\.workers"), workers.processes(1, share=lambda data: data) as pool:
         pool.submit(os.kill, 0, 0).result()
         pool.submit(os.abort).result()
+
+
+def test_runs_side_by_side_with_other_data_leave_each_others_alone(tmp_path):
+    other = DATA._replace(classes=3, train=DATA.test)
+    first, second = cells.share(DATA, tmp_path), cells.share(other, tmp_path)
+    (tmp_path / ".unfinished.part").touch()
+    cells.share(DATA, tmp_path)
+    assert torch.equal(first().train.pictures, DATA.train.pictures)
+    assert torch.equal(second().train.pictures, other.train.pictures) and second().classes == 3
+    assert (tmp_path / ".unfinished.part").exists()
+
+
+def kept_for_itself(shared) -> int:
+    """In a worker: kB that this process holds of the data's file beside what the system shares."""
+    assert shared().train.pictures.sum() > 0
+    maps = Path("/proc/self/smaps").read_text()
+    [own] = [part for part in maps.split("VmFlags") if ".pt\n" in part]
+    fields = dict(line.split(":")[:2] for line in own.splitlines() if line.endswith(" kB"))
+    assert int(fields["Rss"].split()[0]) > 5000
+    return int(fields["Private_Dirty"].split()[0]) + int(fields["Anonymous"].split()[0])
+
+
+def test_workers_hold_one_copy_of_the_data(tmp_path):
+    big = DATA._replace(train=Split(DATA.train.pictures.repeat(50, 1, 1), DATA.train.labels.repeat(50)))
+    with workers.processes(2, partial(cells.share, folder=tmp_path)) as pool:
+        shared = pool.share(big)
+        assert [pool.submit(kept_for_itself, shared).result() for _ in range(2)] == [0, 0]
 
 
 def test_the_data_is_one_mapped_copy(tmp_path):

@@ -332,13 +332,15 @@ def test_unwritable_store_is_one_line(tmp_path):
 # ---- by hand
 
 
+@pytest.mark.parametrize("size_known", [True, False])
 @pytest.mark.parametrize("gzipped", [False, True])
-def test_folder_of_the_user(tmp_path, gzipped):
+def test_folder_of_the_user(tmp_path, gzipped, size_known):
     hand = tmp_path / "by_hand"
     hand.mkdir()
     for name, content in CONTENT.items():
         (hand / f"{name}.gz" if gzipped else hand / name).write_bytes(gzip.compress(content) if gzipped else content)
-    assert get(tmp_path, Folder(hand)) == [str(hand)]
+    wanted = FILES if size_known else [file._replace(bytes=None) for file in FILES]
+    assert get(tmp_path, Folder(hand), wanted=wanted) == [str(hand)]
     assert whole(tmp_path)
 
 
