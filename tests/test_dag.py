@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -130,10 +131,9 @@ def test_stages_do_not_import_stages(name):
     }
 
 
+@cache
 def imported_by(text: str) -> set[str]:
     """Top-level modules that a program imports, found by running it."""
-    import subprocess
-
     program = f"{text}\nimport sys; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return {name.split(".")[0] for name in out.stdout.split()}

@@ -49,7 +49,9 @@ for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots
         path.write_text(digest)
     else:
         path.mkdir(exist_ok=True)
-        (path / "file.txt").write_text(digest)
+        read = {dep for other in yaml.safe_load(text)["stages"].values() for dep in other["deps"]}
+        for file in [path / "file.txt", *(Path(dep) for dep in read if dep.startswith(f"{path}/"))]:
+            file.write_text(digest)
 log = Path(os.environ["DVC_ROOT"], ".cache", "log")
 log.parent.mkdir(exist_ok=True)
 with log.open("a") as file:

@@ -21,9 +21,9 @@ TINY = {
     "train": {"epochs": 2, "held_out": 30000, "batch_size": 250},
     "greek": {"source": "rendered"},
     "all_layers": {"epochs": 2, "pictures": 400},
-    "sweep": {"kernel_sizes": [2, 5], "filters": [5, 10], "noise_seeds": [3, 4], "held_out": 50000},
+    "sweep": {"kernel_sizes": [5], "filters": [5, 10], "noise_seeds": [3, 4], "held_out": 50000},
     "epochs": {"budgets": [1, 2]},
-    "mobilenet": {"weights": "none", "pictures": 512},
+    "mobilenet": {"weights": "none", "pictures": 512, "epochs": 1, "held_out": 500},
 }
 
 
