@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from recognition import cells, checkpoints, datasets, files, networks, scores, store, training
+from recognition import cells, checkpoints, datasets, depthwise, files, networks, scores, store, training
 from recognition.augmentation import Distortion
 from recognition.determinism import generator, pin_torch
 from recognition.errors import UserError
@@ -48,6 +48,7 @@ def main() -> None:
     assert isinstance(network, networks.MobileNet)
     if weights:
         network.load_backbone(torch.load(WEIGHTS / name, weights_only=True))
+    depthwise.quicken(network)
     recipe = training.Recipe(
         epochs=params.epochs,
         distortion=Distortion(0.0, 0.0, 0.0),
