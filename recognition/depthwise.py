@@ -51,7 +51,12 @@ def quicken(network: nn.Module) -> None:
 
 def replaced(layer: nn.Conv2d) -> Depthwise:
     size = layer.kernel_size[0]
-    if layer.bias is not None or layer.dilation != (1, 1) or layer.padding != (size // 2, size // 2) or not size % 2:
+    if (
+        layer.bias is not None
+        or layer.dilation != (1, 1)
+        or layer.padding != (size // 2, size // 2)
+        or size not in (3, 5, 7)
+    ):
         raise ValueError(f"{layer} is not padded by half its odd kernel, is dilated or has a bias")
     channels, stride = layer.in_channels, layer.stride[0]
     new = Depthwise(channels, channels, size, stride, size // 2, groups=channels, bias=False, device="meta")

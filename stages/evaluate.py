@@ -34,6 +34,8 @@ def main() -> None:
     files.write_csv(
         REPORTS / "classes.csv", ["label", "n", "accuracy", "accuracy_low", "accuracy_high", *read_as], rows
     )
+    readings = [[classes[label], classes[found]] for label, found in zip(test.labels, predictions, strict=True)]
+    files.write_csv(REPORTS / "confusion.csv", ["label", "prediction"], readings)  # as `dvc plots` counts it
     files.write_csv(
         REPORTS / "first_digits.csv",
         ["picture", "label", "prediction", "log_probability", *(f"log_p_{name}" for name in classes)],

@@ -213,7 +213,9 @@ def budgets() -> figures.Figure:
     network = f"{facts['architecture']}, kernel {facts['kernel_size']}, {facts['filters']} filters"
     limit, most = threshold(facts), int(rows[-1]["epochs"])
     says = f"; beyond {facts['enough']} epochs no gain exceeds the noise, {100 * limit:.2f} points"
-    if math.isnan(limit):
+    if len(rows) == 1:
+        says = ""
+    elif math.isnan(limit):
         says = "; noise not measured"
     elif facts["enough"] == most:
         says = f"; still gaining at {most} epochs, more than the noise of {100 * limit:.2f} points"

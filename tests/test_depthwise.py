@@ -36,7 +36,9 @@ def test_a_network_keeps_its_weights_their_names_and_what_it_says():
     assert torch.allclose(network(x), before(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{"bias": True}, {"padding": 0}, {"dilation": 2}, {"kernel_size": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"bias": True}, {"padding": 0}, {"dilation": 2}, {"kernel_size": 2}, {"kernel_size": 1, "padding": 0}]
+)
 def test_others_are_refused(settings):
     layer = nn.Conv2d(4, 4, **{"kernel_size": 3, "padding": 1, "groups": 4, "bias": False} | settings)
     with pytest.raises(ValueError, match="not padded by half"):

@@ -212,7 +212,7 @@ def test_commits_are_compared(mate):
     assert {Path(path).parts[1] for path in changes} == {"train", "evaluate", "finetune", "recognise"}
     dvc(mate, "plots", "diff", "HEAD~1", "HEAD", "-o", "page")
     page = (mate / "page/index.html").read_text()
-    shown = ["digits, loss", "readings.csv", "classes.csv"]
+    shown = ["loss of mnistNet", "readings.csv", "confusion.csv"]
     assert all(name in page for name in shown) and all(f'"rev": "{rev}"' in page for rev in ("HEAD~1", "HEAD"))
 
 

@@ -80,7 +80,7 @@ def test_a_stage_that_has_not_run_is_a_line_with_the_command_for_it(reports, sta
     if stage == "render":
         shutil.rmtree(reports / "figures")
     text = told(reports)
-    assert f"Not there yet: `dvc repro {stage}` fills this gap." in text
+    assert f"Not there yet: `dvc repro {stage} report` fills this gap." in text
     assert all(f"## {title}" in text for title in prose.SECTIONS if title)
 
 
@@ -99,6 +99,26 @@ def test_a_sweep_whose_noise_was_not_measured(reports):
     text = told(reports)
     assert "not known" in text and "nothing can be said of where it stops improving" in text
     assert "nan" not in text and "None" not in text
+
+
+def test_one_number_of_epochs_has_no_trend(reports):
+    table = reports / "epochs/budgets.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:2]) + "\n")
+    assert "One number of epochs says nothing" in told(reports)
+
+
+def test_other_letters_than_the_originals_are_named(reports):
+    params = PARAMS.model_copy(deep=True)
+    params.finetune.greek.letters[:] = ["delta", "chi"]
+    text = prose.report(prose.Study(reports, params))
+    assert "delta, chi: a new last layer alone" in text and "Delta, chi, learned from" in text
+
+
+def test_no_letters_held_out(reports):
+    for way in ("last_layer", "all_layers"):
+        change(reports / "finetune/greek/metrics.json", "greek", way, n=0)
+    text = told(reports)
+    assert "No letters are held out." in text and "no letters held out" in text
 
 
 def test_no_labelled_pictures(reports):

@@ -42,6 +42,10 @@ def test_the_table_holds_the_committed_metrics(stage, keys, prefix):
     assert f"| {metrics['n']:,} | {share} % | {low}–{high} % |" in README
 
 
+def test_nothing_is_left_to_fill_in():
+    assert not re.search(r"\b[A-Z]*TIMES?\b|\b[A-Z]+LINE\b|TODO|FIXME", README)
+
+
 def test_the_tree_is_on_disk_and_whole():
     [tree] = (text for _, kind, text in BLOCKS if not kind)
     named = {line.split()[0].rstrip("/") for line in tree.splitlines()}
