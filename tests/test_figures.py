@@ -126,11 +126,11 @@ def sweep(architectures: int, kernel_sizes, filters, threshold: float = 0.004):
     )
 
 
-def cost(n: int):
+def cost(n: int, chance: float = 0.01):
     macs = np.sort(RNG.uniform(2e5, 9e7, n))
     names = [f"MnistNet{i % 3 + 1}, kernel 5, {i} filters" for i in range(n)]
     kinds = [f"MnistNet{i % 3 + 1}" for i in range(n)]
-    return figures.accuracy_against_cost(kinds, names, macs, np.linspace(0.84, 0.9, n), list(range(n)))
+    return figures.accuracy_against_cost(kinds, names, macs, np.linspace(0.84, 0.9, n), list(range(n)), chance)
 
 
 def budgets(epochs, held_out: float = 0.92):
@@ -146,6 +146,7 @@ FIGURES = {
     "sweep without noise": lambda: sweep(2, [2, 5], [5, 10], math.nan),
     "large sweep": lambda: sweep(3, list(range(2, 12)), list(range(10, 110, 10))),
     "cost": lambda: cost(10),
+    "cost without noise": lambda: cost(10, math.nan),
     "cost of one": lambda: cost(1),
     "cost of many": lambda: cost(75),
     "budgets": lambda: budgets([1, 2, 4]),

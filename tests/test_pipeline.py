@@ -198,7 +198,7 @@ def test_own_letters_are_learned_from_or_read_as_the_source_says(finished):
             shutil.copy2(path, greek / path.parent.name / path.name)
 
     def own_letters() -> tuple[dict, list[dict], str]:
-        done = run("dvc", "repro", cwd=finished)
+        done = run("dvc", "repro", "recognise", cwd=finished)
         metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]["greek"]
         return metrics, table(finished / "reports/recognise/letters.csv"), done.stdout + done.stderr
 
