@@ -14,11 +14,11 @@ repro: $(VENV)/ready ## the whole study: set-up, data, networks, figures
 full: $(VENV)/ready ## the report's own numbers of epochs, as an experiment beside the rest: hours without a GPU
 	dvc exp run --temp -S sweep.epochs=10 -S 'epochs.budgets=[5,20,40,50]' -S mobilenet.epochs=20
 
-test: lint $(VENV)/cluster ## set-up, data, lint and every test
+test: lint ## set-up, data, lint and every test
 	dvc repro download
 	pytest
 
-lint: $(VENV)/ready ## rules and format by ruff, types by pyrefly
+lint: $(VENV)/cluster ## rules and format by ruff, types by pyrefly
 	ruff check
 	ruff format --check
 	pyrefly check
