@@ -155,7 +155,7 @@ def first_filters(study: Study) -> tuple[object, ...]:
 
 def filter_kinds(rows: list[dict[str, str]]) -> str:
     kinds = [row["kind"] if float(row["chance"]) < CHANCE else "" for row in rows]
-    ordered = sorted(set(kinds) - {""}, key=kinds.count, reverse=True)
+    ordered = sorted(set(kinds) - {""}, key=lambda kind: (-kinds.count(kind), kind))  # a set's own order varies
     named = [counted(kinds.count(kind), kind) for kind in ordered]
     return ", ".join([*named, f"{kinds.count('')} like nothing beyond chance"] if "" in kinds else named)
 
