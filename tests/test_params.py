@@ -167,10 +167,12 @@ NOT_AS_IN_YAML_1_1 = ["010", "08", "0o10", "1:30", "190:20:30", "yes", "no", "on
 def test_a_value_is_read_as_dvc_reads_it(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(f"x: {text}")
-    ours, dvcs = read(path)["x"], parse_yaml_for_update(f"x: {text}", path)["x"]
-    assert ours == dvcs
-    for kind in (str, bool, int, float, type(None)):
-        assert isinstance(ours, kind) == isinstance(dvcs, kind)
+    ours = read(path)["x"]
+    for parse in (parse_yaml, parse_yaml_for_update):  # the one in C, the other not
+        dvcs = parse(f"x: {text}", path)["x"]
+        assert ours == dvcs
+        for kind in (str, bool, int, float, type(None)):
+            assert isinstance(ours, kind) == isinstance(dvcs, kind)
 
 
 @pytest.mark.parametrize("text", NOT_AS_IN_YAML_1_1)
