@@ -136,7 +136,7 @@ def test_every_section_is_in_that_table():
     assert {change.split(".")[0] for change in AGAIN} == set(yaml.safe_load((ROOT / "params.yaml").read_text()))
 
 
-def test_a_queue_of_three_with_two_workers(study):
+def test_a_queue_of_three_with_two_workers(study, monkeypatch):
     for seed in "567":
         dvc(study, "exp", "run", "--queue", "--name", f"seed-{seed}", "-S", f"finetune.seed={seed}")
     dvc(study, "queue", "start", "-j", "2")
@@ -147,6 +147,11 @@ def test_a_queue_of_three_with_two_workers(study):
     shown = {row["Experiment"]: row for row in csv.DictReader(dvc(study, "exp", "show", "--csv").splitlines())}
     assert len({shown[f"seed-{seed}"]["finetunegreek.accuracy"] for seed in "567"}) == 3
     assert [shown[f"seed-{seed}"]["finetune.seed"] for seed in "567"] == ["5", "6", "7"]
+
+    monkeypatch.setenv("COLUMNS", "120")
+    table = dvc(study, "exp", "show", "--only-changed", "--drop", ".*/.*|Created|State|Executor", "--no-pager")
+    assert max(map(len, table.splitlines())) <= 120
+    assert all(word in table for word in ("seed-5", "seed-6", "seed-7", "finetune.seed", "finetunegreek.accuracy"))
 
     dvc(study, "exp", "apply", "seed-6")
     try:
