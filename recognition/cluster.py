@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from distributed import Client, KilledWorker, Worker, WorkerPlugin, get_worker
 from distributed.comm import CommClosedError, get_address_host_port
@@ -19,6 +20,7 @@ from recognition.errors import UserError
 from recognition.workers import Pool
 
 PATIENCE_S = 8  # seconds for a scheduler to answer, and for a first worker to be there
+UNPACKING = Lock()  # a worker may have several threads
 
 
 class Door(WorkerPlugin):
@@ -63,8 +65,9 @@ def carried(name: str, unpack: Callable[[bytes], object]) -> object:
     assert isinstance(door, Door)
     if door.refusal:
         raise UserError(door.refusal)
-    if door.data is None:
-        door.data, door.packed = unpack(door.packed), b""
+    with UNPACKING:
+        if door.data is None:
+            door.data, door.packed = unpack(door.packed), b""
     return door.data
 
 
