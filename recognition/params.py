@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -17,90 +17,16 @@ from ruamel.yaml.reader import ReaderError
 from recognition.alphabet import NAMES
 from recognition.errors import UserError
 
-
-class Section(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class Download(Section):
-    folder: Annotated[str, Field(min_length=1)]
-    timeout_s: Annotated[float, Field(gt=0, le=3600)]
-
-
-class Train(Section):
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-    device: Literal["auto", "cpu", "cuda"]
-    shards: Annotated[int, Field(ge=1, le=256)]
-    filters: Annotated[int, Field(ge=1, le=1024)]
-    kernel_size: Annotated[int, Field(ge=1, le=27)]
-    held_out: Annotated[int, Field(ge=100, le=30000)]
-    epochs: Annotated[int, Field(ge=1, le=1000)]
-    batch_size: Annotated[int, Field(ge=1, le=10000)]
-    learning_rate: Annotated[float, Field(gt=0, le=10)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0, lt=1)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    scale: Annotated[float, Field(ge=0, lt=1)]
-    shift: Annotated[float, Field(ge=0, le=28)]
-
-
-class Greek(Section):
-    source: Literal["auto", "folder", "drive", "omniglot", "rendered"]
-    timeout_s: Annotated[float, Field(gt=0, le=3600)]
-    held_out: Annotated[float, Field(ge=0, lt=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class Study(Section):
-    letters: Annotated[
-        list[Literal[*NAMES]],  # pyrefly: ignore[invalid-literal]
-        Field(min_length=2, max_length=len(NAMES)),
-    ]
-    epochs: Annotated[int, Field(ge=1, le=1000)]
-
-    @field_validator("letters")
-    @classmethod
-    def once(cls, letters: list[str]) -> list[str]:
-        if len(set(letters)) < len(letters):
-            raise PydanticCustomError("twice", "a letter should be named once")
-        return letters
-
-
-class LastLayer(Section):
-    batch_size: Annotated[int, Field(ge=1, le=10000)]
-    learning_rate: Annotated[float, Field(gt=0, le=10)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-
-
-class AllLayers(Section):
-    epochs: Annotated[int, Field(ge=1, le=1000)]
-    pictures: Annotated[int, Field(ge=1, le=100000)]
-    batch_size: Annotated[int, Field(ge=1, le=10000)]
-    learning_rate: Annotated[float, Field(gt=0, le=10)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0, lt=1)]
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    scale: Annotated[float, Field(ge=0, lt=1)]
-    shift: Annotated[float, Field(ge=0, le=28)]
-    shear: Annotated[float, Field(ge=0, le=2)]
-    elastic: Annotated[float, Field(ge=0, le=1000)]
-    smoothness: Annotated[float, Field(ge=1, le=28)]
-
-
-class Finetune(Section):
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-    shards: Annotated[int, Field(ge=1, le=256)]
-    greek: Study
-    greek_extended: Study
-    last_layer: LastLayer
-    all_layers: AllLayers
-
-
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Device = Literal["auto", "cpu", "cuda"]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 KernelSize = Annotated[int, Field(ge=1, le=27)]
 Filters = Annotated[int, Field(ge=1, le=1024)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
+BatchSize = Annotated[int, Field(ge=1, le=10000)]
+Shards = Annotated[int, Field(ge=1, le=256)]
+LearningRate = Annotated[float, Field(gt=0, le=10)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def once(values: list) -> list:
@@ -118,13 +44,86 @@ def tcp(address: str) -> str:
     return address
 
 
+class Section(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Download(Section):
+    folder: Annotated[str, Field(min_length=1)]
+    timeout_s: Seconds
+
+
+class Train(Section):
+    seed: Seed
+    device: Device
+    shards: Shards
+    filters: Filters
+    kernel_size: KernelSize
+    held_out: Annotated[int, Field(ge=100, le=30000)]
+    epochs: Epochs
+    batch_size: BatchSize
+    learning_rate: LearningRate
+    momentum: Share
+    weight_decay: Share
+    dropout: Share
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: Share
+    shift: Annotated[float, Field(ge=0, le=28)]
+
+
+class Greek(Section):
+    source: Literal["auto", "folder", "drive", "omniglot", "rendered"]
+    timeout_s: Seconds
+    held_out: Share
+    seed: Seed
+
+
+class Study(Section):
+    letters: Annotated[
+        list[Literal[*NAMES]],  # pyrefly: ignore[invalid-literal]
+        Field(min_length=2, max_length=len(NAMES)),
+        AfterValidator(once),
+    ]
+    epochs: Epochs
+
+
+class LastLayer(Section):
+    batch_size: BatchSize
+    learning_rate: LearningRate
+    momentum: Share
+
+
+class AllLayers(Section):
+    epochs: Epochs
+    pictures: Annotated[int, Field(ge=1, le=100000)]
+    batch_size: BatchSize
+    learning_rate: LearningRate
+    momentum: Share
+    weight_decay: Share
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: Share
+    shift: Annotated[float, Field(ge=0, le=28)]
+    shear: Annotated[float, Field(ge=0, le=2)]
+    elastic: Annotated[float, Field(ge=0, le=1000)]
+    smoothness: Annotated[float, Field(ge=1, le=28)]
+
+
+class Finetune(Section):
+    seed: Seed
+    shards: Shards
+    greek: Study
+    greek_extended: Study
+    last_layer: LastLayer
+    all_layers: AllLayers
+
+
 class Optimisation(Section):
     optimizer: Literal["sgd", "adamw", "muon"]
-    batch_size: Annotated[int, Field(ge=1, le=10000)]
-    learning_rate: Annotated[float, Field(gt=0, le=10)]
-    warm_up: Annotated[float, Field(ge=0, lt=1)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    batch_size: BatchSize
+    learning_rate: LearningRate
+    warm_up: Share
+    momentum: Share
+    weight_decay: Share
 
 
 class Sweep(Section):
@@ -137,9 +136,9 @@ class Sweep(Section):
     noise_seeds: Annotated[list[Seed], AfterValidator(once)]
     epochs: Epochs
     held_out: Annotated[int, Field(ge=100, le=59000)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Share
     recipe: Optimisation
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     workers: Annotated[int, Field(ge=1, le=1024)] | None
     scheduler: Annotated[str, AfterValidator(tcp)] | None
 
@@ -151,14 +150,14 @@ class Budgets(Section):
 class Mobilenet(Section):
     weights: Literal["auto", "imagenet", "none"]
     seed: Seed
-    device: Literal["auto", "cpu", "cuda"]
-    shards: Annotated[int, Field(ge=1, le=256)]
+    device: Device
+    shards: Shards
     image_size: Annotated[int, Field(ge=28, le=512)]
     frozen: bool
     held_out: Annotated[int, Field(ge=100, le=59000)]
     pictures: Annotated[int, Field(ge=100, le=60000)]
     epochs: Epochs
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Share
     recipe: Optimisation
 
 
