@@ -88,7 +88,8 @@ def workers(
     A task whose worker is lost is computed again by another. Raises UserError where no scheduler or worker answers, or
     where they cannot go on.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters becomes one line of our own
+    for name in "distributed", "distributed.client":  # what matters becomes one line of our own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     where = f"params.yaml: sweep.scheduler: {address}"
     try:
         greet(address)

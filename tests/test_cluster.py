@@ -1,6 +1,7 @@
 """Cells on a Dask cluster: a real scheduler and workers, each a process of its own, on this machine."""
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -45,10 +46,18 @@ class Cluster:
 
     def worker(self, name: str, cwd: Path = ROOT) -> subprocess.Popen:
         options = [f"--name={name}", "--nthreads=1", "--no-nanny", "--no-dashboard", "--host=127.0.0.1"]
-        return self.start("worker", self.address, *options, f"--local-directory={self.folder / name}", cwd=cwd)
+        process = self.start("worker", self.address, *options, f"--local-directory={self.folder / name}", cwd=cwd)
+        with distributed.Client(self.address, set_as_default=False) as client:
+            wait(lambda: name in names(client).values(), f"the worker {name}")
+        return process
 
     def outcomes(self, wanted, folder: Path):
         return runs.outcomes(wanted, DATA, folder, "cpu", None, self.address)
+
+
+def names(client) -> dict[str, str]:
+    """The workers' names by their addresses."""
+    return {address: worker["name"] for address, worker in client.scheduler_info()["workers"].items()}
 
 
 def wait(ready, what: str, seconds: float = 60) -> None:
@@ -82,14 +91,12 @@ def test_what_a_killed_worker_was_at_is_computed_again(cluster, tmp_path):
     """Killed hard in the middle of a cell, that is while the scheduler has a task there and others wait."""
     processes = {name: cluster.worker(name) for name in ("one", "two")}
     with distributed.Client(cluster.address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
         coming = cluster.outcomes(LONG, tmp_path / "there")
         found = dict([next(coming)])
-        names = {address: worker["name"] for address, worker in client.scheduler_info()["workers"].items()}
-        victim = next(names[address] for address, tasks in client.processing().items() if tasks)
+        victim = next(names(client)[address] for address, tasks in client.processing().items() if tasks)
         processes.pop(victim).kill()
         found |= dict(coming)
-        assert [worker["name"] for worker in client.scheduler_info()["workers"].values()] == list(processes)
+        assert list(names(client).values()) == list(processes)
     assert found == computed_here(tuple(LONG))
 
 
@@ -97,14 +104,12 @@ def test_a_lost_worker_does_not_take_the_only_copy_of_the_data_along(cluster, tm
     """One task left, at one worker of two: of scattered data the scheduler would keep one copy."""
     processes = {name: cluster.worker(name) for name in ("one", "two")}
     with distributed.Client(cluster.address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
         coming = cluster.outcomes(LONGEST, tmp_path / "there")
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(lambda: dict(coming))
             wait(lambda: any(client.processing().values()), "the task")
             time.sleep(0.5)  # five rounds of the memory manager
-            names = {address: worker["name"] for address, worker in client.scheduler_info()["workers"].items()}
-            [victim] = (names[address] for address, tasks in client.processing().items() if tasks)
+            [victim] = (names(client)[address] for address, tasks in client.processing().items() if tasks)
             assert not future.done()
             processes.pop(victim).kill()
             found = future.result()
@@ -129,31 +134,74 @@ def changed(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def stern(monkeypatch):
+    """For a scheduler that gives a task up with the first worker that it kills."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+
+
+@pytest.fixture
+def logged():
+    """What distributed says beside the one line."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]  # each has its own handlers
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield records
+    for logger in loggers:
+        logger.removeHandler(handler)
+
+
+def test_a_task_that_kills_its_workers_is_one_line(stern, cluster, tmp_path, logged):
+    only = cluster.worker("only")
+    coming = cluster.outcomes(LONG, tmp_path / "there")
+    next(coming)
+    only.kill()
+    with pytest.raises(UserError, match="worker after worker was killed"):
+        dict(coming)
+    assert not logged
+
+
+def test_a_lost_scheduler_is_one_line(cluster, tmp_path, logged):
+    cluster.worker("one")
+    coming = cluster.outcomes(LONG, tmp_path / "there")
+    next(coming)
+    cluster.processes[0].kill()
+    with pytest.raises(UserError, match="the scheduler was lost; the same command goes on when it is back"):
+        dict(coming)
+    assert not logged
+
+
 def refused(address: str, folder: Path, device: str = "cpu") -> str:
-    start = time.monotonic()
     with pytest.raises(UserError) as caught:
         list(runs.outcomes(WANTED, DATA, folder, device, None, address))
-    assert time.monotonic() - start < 10
     assert "\n" not in str(caught.value) and address in str(caught.value)
     return str(caught.value)
+
+
+def refused_within_ten_seconds(port: int, folder: Path) -> str:
+    start = time.monotonic()
+    said = refused(f"tcp://127.0.0.1:{port}", folder)
+    assert time.monotonic() - start < 10
+    return said
 
 
 def test_no_scheduler_is_one_line_within_ten_seconds(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
-        port = taken.getsockname()[1]
-        assert "is a Dask scheduler running there?" in refused(f"tcp://127.0.0.1:{port}", tmp_path)
+        assert "is a Dask scheduler running there?" in refused_within_ten_seconds(taken.getsockname()[1], tmp_path)
 
 
 def test_something_else_at_that_port_is_one_line_within_ten_seconds(tmp_path):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        port = silent.getsockname()[1]
-        assert "is a Dask scheduler running there?" in refused(f"tcp://127.0.0.1:{port}", tmp_path)
+        assert "is a Dask scheduler running there?" in refused_within_ten_seconds(silent.getsockname()[1], tmp_path)
 
 
-def test_a_scheduler_without_workers_is_one_line_within_ten_seconds(cluster, tmp_path):
+def test_a_scheduler_without_workers_is_one_line(cluster, tmp_path):
     assert "has no workers" in refused(cluster.address, tmp_path / "store")
 
 
