@@ -36,6 +36,7 @@ while True:
     for delay in (0.0, 0.013, 0.029):
         writer = subprocess.Popen([sys.executable, "-c", program, path], cwd=ROOT)
         while not path.exists():
+            assert writer.poll() is None
             time.sleep(0.001)
         time.sleep(delay)
         writer.send_signal(signal.SIGKILL)

@@ -229,9 +229,14 @@ def test_runs_side_by_side_with_other_data_leave_each_others_alone(tmp_path):
     assert (tmp_path / ".unfinished.part").exists()
 
 
-def kept_for_itself(shared) -> int:
-    """In a worker: kB that this process holds of the data's file beside what the system shares."""
+def kept_for_itself(shared, meeting: Path) -> int:
+    """In a worker: kB that this process holds of the data's file beside what the system shares, once two hold it."""
     assert shared().train.pictures.sum() > 0
+    (meeting / str(os.getpid())).touch()
+    deadline = time.monotonic() + 120
+    while len(list(meeting.iterdir())) < 2:
+        assert time.monotonic() < deadline, "there is no second worker"
+        time.sleep(0.01)
     maps = Path("/proc/self/smaps").read_text()
     [own] = [part for part in maps.split("VmFlags") if ".pt\n" in part]
     fields = dict(line.split(":")[:2] for line in own.splitlines() if line.endswith(" kB"))
@@ -241,9 +246,11 @@ def kept_for_itself(shared) -> int:
 
 def test_workers_hold_one_copy_of_the_data(tmp_path):
     big = DATA._replace(train=Split(DATA.train.pictures.repeat(50, 1, 1), DATA.train.labels.repeat(50)))
-    with workers.processes(2, partial(cells.share, folder=tmp_path)) as pool:
+    (tmp_path / "meeting").mkdir()
+    with workers.processes(2, partial(cells.share, folder=tmp_path / "data")) as pool:
         shared = pool.share(big)
-        assert [pool.submit(kept_for_itself, shared).result() for _ in range(2)] == [0, 0]
+        futures = [pool.submit(kept_for_itself, shared, tmp_path / "meeting") for _ in range(2)]
+        assert [future.result() for future in futures] == [0, 0]
 
 
 def test_the_data_is_one_mapped_copy(tmp_path):
