@@ -50,15 +50,11 @@ def quicken(network: nn.Module) -> None:
 
 
 def replaced(layer: nn.Conv2d) -> Depthwise:
-    size = layer.kernel_size[0]
-    if (
-        layer.bias is not None
-        or layer.dilation != (1, 1)
-        or layer.padding != (size // 2, size // 2)
-        or size not in (3, 5, 7)
-    ):
-        raise ValueError(f"{layer} is not padded by half its odd kernel, is dilated or has a bias")
-    channels, stride = layer.in_channels, layer.stride[0]
+    channels, size, stride = layer.in_channels, layer.kernel_size[0], layer.stride[0]
+    shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    square = ((size, size), (stride, stride), (size // 2, size // 2), (1, 1))
+    if shape != square or size < 3 or size % 2 == 0 or layer.bias is not None:
+        raise ValueError(f"{layer} is not padded by half its odd kernel of 3 or more, not square, or has a bias")
     new = Depthwise(channels, channels, size, stride, size // 2, groups=channels, bias=False, device="meta")
     new.weight = layer.weight
     return new

@@ -25,8 +25,8 @@ def outcomes(
     workers. The outcomes are the same wherever they are computed, in whatever order, and whatever else is.
     """
     finished, states = folder / "outcomes", folder / "states"
-    facts = (*data.digests(), data.normalisation, data.classes)
-    names = {cell: store.fingerprint(cells.__file__, cell, device, *facts) for cell in wanted}
+    common = store.fingerprint(cells.__file__, device, *data.digests(), data.normalisation, data.classes)
+    names = {cell: store.digest(repr((common, cell)).encode())[:32] for cell in wanted}
     missing = []
     for cell, name in names.items():
         if (outcome := read(finished / f"{name}.json")) is None:
