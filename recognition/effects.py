@@ -1,7 +1,8 @@
 """What the dimensions of a sweep do to the accuracy, and which of it exceeds the noise."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
@@ -38,6 +39,15 @@ class Noise(NamedTuple):
         quantile = studentized_range.ppf(CONFIDENCE, levels, self.seeds - 1) if self.seeds > 1 else math.nan
         return float(quantile * self.deviation / math.sqrt(cells))
 
+    def facts(self) -> dict[str, int | float | None]:
+        """As a metrics file holds it."""
+        return {"seeds": self.seeds, "held_out_sd": rounded(self.deviation)}
+
+    @classmethod
+    def of(cls, facts: dict) -> "Noise":
+        """From a metrics file."""
+        return cls(facts["seeds"], number(facts["held_out_sd"]))
+
 
 class Effect(NamedTuple):
     """One dimension of a sweep."""
@@ -46,6 +56,16 @@ class Effect(NamedTuple):
     spread: float  # the best mean less the worst
     threshold: float  # what chance alone reaches in 5 % of sweeps
     verdict: str
+
+
+def rounded(value: float) -> float | None:
+    """For JSON, which has no nan."""
+    return None if math.isnan(value) else round(value, 6)
+
+
+def number(value: float | None) -> float:
+    """What `rounded` has made null is nan again."""
+    return math.nan if value is None else value
 
 
 def noise(accuracies: Sequence[float]) -> Noise:
@@ -58,17 +78,25 @@ def effect(levels: Sequence, accuracies: Sequence[float], noise: Noise, hypothes
     means = {level: fmean(a for own, a in zip(levels, accuracies, strict=True) if own == level) for level in order}
     threshold = noise.threshold(len(order), len(levels) // len(order)) if len(order) > 1 else math.nan
     spread = max(means.values()) - min(means.values())
-    return Effect(means, spread, threshold, verdict(list(means.values()), threshold))
+    return Effect(means, spread, threshold, verdict(means, threshold))
 
 
-def verdict(means: Sequence[float], threshold: float) -> str:
+def verdict(means: Mapping[Any, float], threshold: float) -> str:
     """On a hypothesis whose levels have these means, the one expected to be best first."""
     if math.isnan(threshold):
         return "not asked" if len(means) < 2 else "noise not measured"
-    gains = [a - b for i, a in enumerate(means) for b in means[i + 1 :]]  # positive where as expected
-    if min(gains) < -threshold:
-        return "partly contradicted" if max(gains) > threshold else "contradicted"
-    return "confirmed" if max(gains) > threshold else "within the noise"
+    pairs = list(combinations(means, 2))
+    as_expected = [(better, worse) for better, worse in pairs if means[better] - means[worse] > threshold]
+    if any(means[worse] - means[better] > threshold for better, worse in pairs):
+        return "partly contradicted" if as_expected else "contradicted"
+    if not as_expected:
+        return "within the noise"
+    better, worse = (set(own) for own in zip(*as_expected, strict=True))
+    if len(means) > 2 and len(worse) == 1:
+        return f"partly confirmed: only {worse.pop()} is worse"
+    if len(means) > 2 and len(better) == 1:
+        return f"partly confirmed: only {better.pop()} is better"
+    return "confirmed"
 
 
 def enough(accuracies: dict[int, float], threshold: float) -> int | None:

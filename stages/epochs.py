@@ -41,15 +41,13 @@ def main() -> None:
     files.write_csv(REPORTS / "budgets.csv", header, rows)
     held_out = {n: found[n].held_out.accuracy for n in budgets}
     chosen = max(budgets, key=held_out.__getitem__)
-    deviation = sweep["noise"]["held_out_sd"]
-    noise = effects.Noise(sweep["noise"]["seeds"], float("nan") if deviation is None else deviation)
-    threshold = noise.threshold(max(2, len(budgets)), 1)
+    threshold = effects.Noise.of(sweep["noise"]).threshold(max(2, len(budgets)), 1)
     facts = {
         **dict(zip(NETWORK, best, strict=True)),
         "chosen": chosen,
         "held_out_accuracy": round(held_out[chosen], 6),
         **tests[chosen],
-        "threshold": None if threshold != threshold else round(threshold, 6),
+        "threshold": effects.rounded(threshold),
         "enough": effects.enough(held_out, threshold),
     }
     files.write_json(REPORTS / "metrics.json", {"epochs": facts})

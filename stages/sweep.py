@@ -46,9 +46,9 @@ def main() -> None:
         name: effects.effect([key[i] for key in grid], accuracies, noise, effects.HYPOTHESES[name])
         for i, name in enumerate(DIMENSIONS)
     }
-    header = ["dimension", "level", "held_out_accuracy", "cells"]
+    header = ["dimension", "level", "name", "held_out_accuracy", "cells"]
     rows = [
-        [name, level, mean, len(grid) // len(effect.means)]
+        [name, level, f"{name.replace('_', ' ')} {level}", mean, len(grid) // len(effect.means)]
         for name, effect in found_effects.items()
         for level, mean in effect.means.items()
     ]
@@ -56,7 +56,7 @@ def main() -> None:
     metrics = {
         "cells": len(grid),
         "best": chosen({key: found[key] for key in grid}, data),
-        "noise": {"seeds": noise.seeds, "held_out_sd": rounded(noise.deviation)},
+        "noise": noise.facts(),
         "effects": {name: facts(effect) for name, effect in found_effects.items()},
     }
     files.write_json(REPORTS / "metrics.json", {"sweep": metrics})
@@ -77,15 +77,10 @@ def facts(effect: effects.Effect) -> dict:
     """A dimension's effect, in accuracy on the held-out pictures."""
     return {
         "best": max(effect.means, key=effect.means.__getitem__),
-        "spread": rounded(effect.spread),
-        "threshold": rounded(effect.threshold),
+        "spread": effects.rounded(effect.spread),
+        "threshold": effects.rounded(effect.threshold),
         "hypothesis": effect.verdict,
     }
-
-
-def rounded(value: float) -> float | None:
-    """For JSON, which has no nan."""
-    return None if value != value else round(value, 6)
 
 
 if __name__ == "__main__":

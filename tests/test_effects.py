@@ -33,7 +33,9 @@ def test_the_threshold_scales_as_a_deviation_of_means():
     ("means", "says"),
     [
         ([0.90, 0.88], "confirmed"),
-        ([0.90, 0.8999, 0.88], "confirmed"),
+        ([0.91, 0.905, 0.89, 0.88], "confirmed"),
+        ([0.90, 0.8999, 0.88], "partly confirmed: only 2 is worse"),
+        ([0.90, 0.885, 0.88], "partly confirmed: only 0 is better"),
         ([0.90, 0.899], "within the noise"),
         ([0.899, 0.90], "within the noise"),
         ([0.88, 0.90], "contradicted"),
@@ -42,11 +44,11 @@ def test_the_threshold_scales_as_a_deviation_of_means():
     ],
 )
 def test_a_verdict_follows_from_the_means(means, says):
-    assert verdict(means, 0.01 if len(means) > 1 else math.nan) == says
+    assert verdict(dict(enumerate(means)), 0.01 if len(means) > 1 else math.nan) == says
 
 
 def test_without_noise_there_is_no_verdict():
-    assert verdict([0.9, 0.8], math.nan) == "noise not measured"
+    assert verdict({5: 0.9, 2: 0.8}, math.nan) == "noise not measured"
 
 
 def test_an_effect_compares_the_levels_means():
