@@ -160,14 +160,12 @@ def handwriting(
 
 @_styled
 def printouts(texts: Sequence[str]) -> Figure:
-    """Fig. 3: what Python prints of each network, side by side."""
-    lines, line, width = max(text.count("\n") + 1 for text in texts), 0.125, WIDTH / len(texts)
-    figure = _page(lines * line)
-    longest = max(len(row) for text in texts for row in text.splitlines())
-    size = min(NORMAL, 72 * (width - 0.1) / (0.61 * longest))  # a character is 0.6 of the size wide
-    for i, text in enumerate(texts):
-        for row, words in enumerate(text.splitlines()):
-            _write(figure, i * width, row * line, words, va="top", size=size, family="DejaVu Sans Mono")
+    """Fig. 3: what Python prints of each network, one below the other."""
+    rows, line = "\n\n".join(texts).splitlines(), 0.125
+    figure = _page(len(rows) * line)
+    size = min(NORMAL, 72 * WIDTH / (0.61 * max(map(len, rows))))  # a character is 0.6 of the size wide
+    for i, words in enumerate(rows):
+        _write(figure, 0, i * line, words, va="top", size=size, family="DejaVu Sans Mono")
     return figure
 
 
@@ -423,7 +421,7 @@ def finetuning_curves(ways: dict[str, Curve]) -> Figure:
     for (way, curve), style in zip(ways.items(), ("--", "-"), strict=True):
         first = int(np.argmax(curve.train_accuracy == 1)) if np.any(curve.train_accuracy == 1) else None
         held_loss, held_accuracy = curve.held_out_loss[-1], curve.held_out_accuracy[-1]
-        text = f"{'– –' if style == '--' else '––'} {way}: "
+        text = f"{'dashed' if style == '--' else 'solid'}: {way}, "
         after = f"after {curve.examples[first]:,.0f} pictures" if first is not None else "at any time"
         text += f"{'' if first is not None else 'not '}all training letters right {after}"
         text += (

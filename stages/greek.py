@@ -61,7 +61,7 @@ def main() -> None:
     if few:
         print(
             f"greek: little to learn from: {', '.join(f'{n} of {letter}' for letter, n in few.items())}; "
-            "greek.source: rendered has 16 typefaces, and leaves your own pictures to be read",
+            "greek.source: rendered has 16 faces, and leaves your own pictures to be read",
             file=sys.stderr,
         )
 

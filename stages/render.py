@@ -28,6 +28,7 @@ LETTERS = Path("data/greek")
 PICTURES = Path("data/handwriting")
 MODEL = Path("models/train/checkpoint.pth")
 LETTER_MODELS = {name: Path("models/finetune") / name / "all_layers.pth" for name in ("greek", "greek_extended")}
+NUMBERS = {"greek": 12, "greek_extended": 13}  # of the original's figures
 TRAIN = Path("reports/train")
 EVALUATE = Path("reports/evaluate")
 FINETUNE = Path("reports/finetune")
@@ -136,13 +137,13 @@ def greek() -> dict[str, figures.Figure]:
         ours = readings["all_layers"]
         labels, predictions = ([classes.index(row[key]) for row in ours] for key in ("label", "prediction"))
         found[f"confusion_{study}"] = figures.confusion(scores.confusion(labels, predictions, len(classes)), classes)
-        found[f"fig13_curves_{study}"] = figures.finetuning_curves(
+        found[f"fig{NUMBERS[study]}_curves_{study}"] = figures.finetuning_curves(
             {
                 WAYS[way]: figures.Curve(*(column(table, key) for key in figures.Curve._fields))
                 for way, table in curves.items()
             }
         )
-        found[f"fig13_predictions_{study}"] = figures.letter_predictions(
+        found[f"fig{NUMBERS[study]}_predictions_{study}"] = figures.letter_predictions(
             np.array([by_path[row["path"]] for row in ours]),
             [row["label"] for row in ours],
             {
@@ -176,7 +177,7 @@ def sweep() -> figures.Figure:
             name.replace("_", " "),
             own,
             np.array([means[name, str(level)] for level in own]),
-            threshold(facts["effects"][name]),
+            effects.number(facts["effects"][name]["threshold"]),
             hypothesis.words,
             facts["effects"][name]["hypothesis"],
         )
@@ -202,16 +203,14 @@ def cost() -> figures.Figure:
     macs, accuracy = column(rows, "macs"), column(rows, "held_out_accuracy")
     names = [f"{row['architecture']}, kernel {row['kernel_size']}, {row['filters']} filters" for row in rows]
     front = effects.front(macs.tolist(), accuracy.tolist())
-    noise = metrics(SWEEP, "sweep")["noise"]
-    deviation = math.nan if noise["held_out_sd"] is None else noise["held_out_sd"]
-    chance = effects.Noise(noise["seeds"], deviation).threshold(levels=2, cells=1)
+    chance = effects.Noise.of(metrics(SWEEP, "sweep")["noise"]).threshold(levels=2, cells=1)
     return figures.accuracy_against_cost([row["architecture"] for row in rows], names, macs, accuracy, front, chance)
 
 
 def budgets() -> figures.Figure:
     facts, rows = metrics(BUDGETS, "epochs"), files.read_csv(BUDGETS / "budgets.csv")
     network = f"{facts['architecture']}, kernel {facts['kernel_size']}, {facts['filters']} filters"
-    limit, most = threshold(facts), int(rows[-1]["epochs"])
+    limit, most = effects.number(facts["threshold"]), int(rows[-1]["epochs"])
     says = f"; beyond {facts['enough']} epochs no gain exceeds the noise, {100 * limit:.2f} points"
     if len(rows) == 1:
         says = ""
@@ -225,10 +224,6 @@ def budgets() -> figures.Figure:
 
 def metrics(reports: Path, key: str) -> dict:
     return json.loads((reports / "metrics.json").read_text(encoding="utf-8"))[key]
-
-
-def threshold(facts: dict) -> float:
-    return math.nan if facts["threshold"] is None else facts["threshold"]
 
 
 def confusion():

@@ -1,15 +1,18 @@
 """Tell the whole study: reports/report.md, and report.html as one file with its pictures inside."""
 
 import base64
+import io
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from PIL import Image
 
 from recognition import files, prose
 from recognition.params import load
 from stages import run
 
 REPORTS = Path("reports")
+SCALE = 0.55  # of a page's pixels to a figure's, so that a figure of full width fills the column
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -21,8 +24,13 @@ h1, h2 {{ font-family: system-ui, sans-serif; line-height: 1.2; margin-top: 2.5r
 img {{ display: block; max-width: 100%; height: auto; margin: 1.5rem auto 0; }}
 .table {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font: 14px/1.4 system-ui, sans-serif; margin: 1rem 0; }}
-th, td {{ text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ccc; }}
+th, td {{ text-align: left; vertical-align: top; padding: .3rem .35rem; border-bottom: 1px solid #ccc; }}
 code {{ font-size: .85em; overflow-wrap: anywhere; }}
+@media screen and (max-width: 40rem) {{
+  p:has(img) {{ overflow-x: auto; }}
+  img {{ max-width: 38rem; }}
+  table {{ font-size: 12px; }}
+}}
 @media print {{
   body {{ max-width: none; margin: 0; font-size: 11pt; }}
   table {{ font-size: 8pt; }}
@@ -49,8 +57,9 @@ def page(text: str) -> str:
     tokens = markdown.parse(text)
     for token in (child for block in tokens for child in block.children or []):
         if token.type == "image":
-            content = base64.b64encode((REPORTS / str(token.attrs["src"])).read_bytes()).decode()
-            token.attrs["src"] = f"data:image/png;base64,{content}"
+            content = (REPORTS / str(token.attrs["src"])).read_bytes()
+            token.attrs["src"] = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+            token.attrs["width"] = round(SCALE * Image.open(io.BytesIO(content)).width)
     body = markdown.renderer.render(tokens, markdown.options, {})
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
     return PAGE.format(title=text.splitlines()[0].removeprefix("# "), body=body)

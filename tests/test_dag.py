@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
-from recognition import store
-from recognition.params import Params
+from recognition import prose, store
+from recognition.params import Params, load
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -95,6 +96,29 @@ def test_every_leaf_of_a_section_is_used_by_its_stage(section):
     leaves = set(Params.model_fields[section].annotation.model_fields)
     readers = [section, *(name for name, borrowed in BORROWED.items() if section in borrowed)]
     assert leaves <= set().union(*(attributes(f"stages/{name}.py") for name in readers))
+
+
+class Recorded:
+    """Params that note which of them are read."""
+
+    def __init__(self, params, path: str, read: set[str]) -> None:
+        self.params, self.path, self.read = params, path, read
+
+    def __getattr__(self, name: str):
+        value, path = getattr(self.params, name), f"{self.path}{name}"
+        if isinstance(value, BaseModel):
+            return Recorded(value, f"{path}.", self.read)
+        self.read.add(path)
+        return value
+
+
+def test_the_report_depends_on_exactly_the_params_that_it_reads():
+    read: set[str] = set()
+    prose.report(prose.Study(ROOT / "reports", Recorded(load(ROOT / "params.yaml"), "", read)))
+    listed = {
+        path: {name for name in read if f"{name}.".startswith(f"{path}.")} for path in PIPELINE["report"]["params"]
+    }
+    assert all(listed.values()) and set().union(*listed.values()) == read
 
 
 @pytest.mark.parametrize("section", sorted(SECTIONS))

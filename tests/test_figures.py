@@ -330,10 +330,10 @@ def test_of_too_many_letters_the_legend_says_so():
 
 def test_the_first_epoch_without_an_error_is_named():
     text = "\n".join(text.get_text() for text, _ in drawn_texts(tuned(5, first=2)))
-    assert "last layer alone: all training letters right after 108 pictures" in text
-    assert "all layers: all training letters right after 6,000 pictures" in text
+    assert "last layer alone, all training letters right after 108 pictures" in text
+    assert "all layers, all training letters right after 6,000 pictures" in text
     text = "\n".join(text.get_text() for text, _ in drawn_texts(tuned(5, first=None)))
-    assert "all layers: not all training letters right at any time" in text
+    assert "all layers, not all training letters right at any time" in text
 
 
 def test_letters_that_any_way_misreads_come_first():

@@ -42,7 +42,8 @@ def test_the_committed_report_is_that_of_the_committed_numbers():
 def test_nothing_is_missing_and_every_figure_is_shown():
     text = told(REPORTS)
     assert "Not there yet" not in text
-    assert set(re.findall(r"\(figures/(\w+)\.png\)", text)) == {path.stem for path in REPORTS.glob("figures/*.png")}
+    there = {path.stem for path in REPORTS.glob("figures/*.png")}
+    assert set(re.findall(r"\(figures/(\w+)\.png\)", text)) == there - {"handwriting_greek"}  # none of the user's own
 
 
 def test_every_row_of_the_original_has_its_counterpart():
@@ -111,7 +112,46 @@ def test_other_letters_than_the_originals_are_named(reports):
     params = PARAMS.model_copy(deep=True)
     params.finetune.greek.letters[:] = ["delta", "chi"]
     text = prose.report(prose.Study(reports, params))
-    assert "delta, chi: a new last layer alone" in text and "Delta, chi, learned from" in text
+    assert "delta, chi: print; a new last layer alone" in text and "Delta, chi, learned from" in text
+
+
+def test_letters_of_one_hand_are_not_taken_for_independent(reports):
+    table = reports / "finetune/greek/held_out.csv"
+    assert "The letters held out are all of DejaVu Serif" in told(reports)
+    table.write_text(re.sub("DejaVu Serif", "Anna", re.sub("DejaVu Serif", "Ben", table.read_text(), count=1)))
+    assert "The letters held out are of Anna, Ben: " in told(reports)
+
+
+def test_print_is_called_print_and_handwriting_is_not(reports):
+    assert "print; all layers tuned" in told(reports)
+    change(reports / "greek/metrics.json", "letters", sources="folder rendered")
+    text = told(reports)
+    assert "print; " not in text and "are print" not in text and "by writers, or in typefaces," in text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("-12.345678", "-12.35"), ("-0.004567", "-0.00457"), ("-0.000001", "above -0.00001"), ("0", "above -0.00001")],
+)
+def test_no_log_probability_is_shown_as_zero(value, words):
+    assert prose.log_p(value) == words
+
+
+def test_the_users_own_letters_are_drawn_where_there_are_any(reports):
+    assert "handwriting_greek" not in told(reports)
+    with (reports / "recognise/letters.csv").open("a") as file:
+        file.write("alpha,greek,learned,data/handwriting/greek/alpha/1.png,alpha,0.9\n")
+    assert "(figures/handwriting_greek.png)" in told(reports)
+
+
+def test_letters_that_were_never_all_learned(reports):
+    path = reports / "finetune/greek/metrics.json"
+    metrics = json.loads(path.read_text())
+    for way in ("last_layer", "all_layers"):
+        del metrics["greek"][way]["epochs_to_100"], metrics["greek"][way]["pictures_to_100"]
+    path.write_text(json.dumps(metrics))
+    text = told(reports)
+    assert text.count("| never |") == 2 and "of them in the end" in text
 
 
 def test_no_letters_held_out(reports):
@@ -145,5 +185,5 @@ def test_the_page_needs_no_other_file_and_no_network(monkeypatch):
     assert page == (REPORTS / "report.html").read_text()
     assert not re.findall(r"<(?:script|link|iframe)|url\(|@import", page)
     sources = re.findall(r'src="([^"]*)"', page)
-    assert len(sources) == len(list(REPORTS.glob("figures/*.png")))
+    assert len(sources) == len(re.findall(r"\(figures/\w+\.png\)", told(REPORTS)))
     assert all(source.startswith("data:image/png;base64,") for source in sources)
