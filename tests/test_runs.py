@@ -173,11 +173,12 @@ def test_a_damaged_outcome_counts_as_none(tmp_path, content):
 
 
 PROGRAM = """
-import sys; sys.path[:0] = ["tests", "."]
+import signal, sys; sys.path[:0] = ["tests", "."]
 import stages
 from pathlib import Path
 import test_runs as t
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
     for done in t.runs.outcomes(t.LONG, t.DATA, Path(sys.argv[1]), "cpu", 2, None):
         print("done", flush=True)
 """
