@@ -157,7 +157,8 @@ def test_a_queue_of_three_with_two_workers(study, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")  # a table is cut there
     wanted = ["seed-5", "seed-6", "seed-7", "finetune.seed", "finetunegreek.accuracy"]
     kept = "Experiment|finetune.seed|finetunegreek.accuracy"
-    assert all(word in dvc(study, "exp", "show", "--drop", ".*", "--keep", kept, "--no-pager") for word in wanted)
+    table = dvc(study, "exp", "show", "--drop", ".*", "--keep", kept, "--no-pager")
+    assert all(word in table for word in wanted)
     dvc(study, "exp", "remove", "--keep", *wanted[:3])  # others have other params, a column each
     table = dvc(study, "exp", "show", "--only-changed", "--drop", ".*/.*|Created|State|Executor", "--no-pager")
     assert all(word in table for word in wanted)
