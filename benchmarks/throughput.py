@@ -3,7 +3,7 @@
     python -m benchmarks.throughput
 
 The usual loop is torchvision.datasets.MNIST with ToTensor and Normalize, a DataLoader of batches of 64 (the better of 0
-and 2 workers), torch.nn.Dropout, SGD with Nesterov momentum, and torch's own choice of threads. Ours is training.fit
+and 2 workers), torch.nn.Dropout, SGD with Nesterov momentum, and torch's own choice of threads. Ours is fit.fit
 with the recipe of params.yaml, once with its augmentation, which the usual loop does not have, and once without. Each
 runs in a process of its own, in turn, ROUNDS times; what counts is the median of each round's ratio. The sweep's cells,
 mnistNet and the widest network, are trained as the sweep does it, one on each core. The limit is what the processor
@@ -63,17 +63,19 @@ def usual(workers: int) -> float:
 
 
 def ours(augmented: bool) -> float:
-    """Pictures per second of training.fit."""
-    from recognition import datasets, networks, params, training
-    from recognition.augmentation import Distortion
-    from recognition.determinism import generator, pin_torch
+    """Pictures per second of fit.fit."""
+    from recognition import networks
+    from recognition.base import params
+    from recognition.base.determinism import generator, pin_torch
+    from recognition.training import datasets, fit
+    from recognition.training.augmentation import Distortion
 
     pin_torch()
     split = datasets.load("mnist", DATA, train=True)
     network = networks.build("MnistNet", {}, generator(0, "weights"))
     train = params.load(Path("params.yaml")).train
     distortion = Distortion(train.rotation, train.scale, train.shift) if augmented else Distortion(0.0, 0.0, 0.0)
-    recipe = training.Recipe(
+    recipe = fit.Recipe(
         1,
         train.batch_size,
         train.learning_rate,
@@ -86,7 +88,7 @@ def ours(augmented: bool) -> float:
     normalisation = datasets.Normalisation(0.1307, 0.3081)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        training.fit(
+        fit.fit(
             network, split[:PICTURES], [split[:1]], normalisation, recipe, "cpu", Path(folder) / "kept", lambda n: None
         )
         return PICTURES / (time.perf_counter() - start)
@@ -94,24 +96,26 @@ def ours(augmented: bool) -> float:
 
 def cells(*cell) -> float:
     """Pictures per second of all cores together, each training this cell."""
-    from recognition import workers
+    from recognition.sweep import processes
 
-    with workers.processes(workers.cores(), share=lambda data: data) as pool:
-        return sum(future.result() for future in [pool.submit(one_cell, *cell) for _ in range(workers.cores())])
+    with processes.pool(processes.cores(), share=lambda data: data) as pool:
+        return sum(future.result() for future in [pool.submit(one_cell, *cell) for _ in range(processes.cores())])
 
 
 def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -> float:
-    from recognition import cells, datasets, params, training
-    from recognition.determinism import pin_torch
+    from recognition.base import params
+    from recognition.base.determinism import pin_torch
+    from recognition.sweep import task
+    from recognition.training import datasets, fit
 
     pin_torch()
     sweep = params.load(Path("params.yaml")).sweep
     settings = {"dropout": sweep.dropout, **sweep.recipe.model_dump()}
-    cell = cells.cell(architecture, kernel_size, filters, sweep.seed, epochs=1, **settings)
+    cell = task.cell(architecture, kernel_size, filters, sweep.seed, epochs=1, **settings)
     split, scale = datasets.load("mnist", DATA, train=True), datasets.Normalisation(0.1307, 0.3081)
     for n in pictures // 10, pictures:  # the first to warm up
         start = time.perf_counter()
-        training.fit(cell.network(classes=10), split[:n], [], scale, cell.recipe, "cpu", None, lambda n: None)
+        fit.fit(cell.network(classes=10), split[:n], [], scale, cell.recipe, "cpu", None, lambda n: None)
     return pictures / (time.perf_counter() - start)
 
 

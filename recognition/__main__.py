@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from recognition import files
-from recognition.determinism import pin_arithmetic
-from recognition.errors import UserError
+from recognition.base import files
+from recognition.base.determinism import pin_arithmetic
+from recognition.base.errors import UserError
 
 MODEL = Path(__file__).parent.parent / "models" / "train" / "checkpoint.pth"
 
@@ -16,8 +16,9 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     """Print a row for every picture and a line for every one that cannot be read; returns the exit code."""
     from tqdm import tqdm
 
-    from recognition import checkpoints, handwriting, reading
-    from recognition.determinism import pin_torch
+    from recognition.base.determinism import pin_torch
+    from recognition.ink import handwriting, read
+    from recognition.training import checkpoints
 
     pin_torch()
     checkpoint = checkpoints.load(model)
@@ -26,8 +27,8 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
         known = ", ".join(sorted(handwriting.SUFFIXES))
         raise UserError(f"{paths[0]}: no pictures there; what counts as one ends in {known}")
     with tqdm(total=len(pictures), unit=" pictures", leave=False, disable=None) as bar:
-        readings, failures = reading.read(checkpoint, pictures, bar.update)
-    header, rows = reading.columns(checkpoint.classes), [r.row() for r in readings]
+        readings, failures = read.read(checkpoint, pictures, bar.update)
+    header, rows = read.columns(checkpoint.classes), [r.row() for r in readings]
     text = files.csv_text(header, rows)
     try:
         if table:

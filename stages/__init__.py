@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from recognition.determinism import pin_arithmetic
-from recognition.errors import UserError
+from recognition.base.determinism import pin_arithmetic
+from recognition.base.errors import UserError
 
 pin_arithmetic()
 

@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import stages
-from recognition import files
-from recognition.errors import UserError
-from recognition.params import load
-from recognition.sources import IMAGENET, IMAGENET_SOURCE, Folder, fetch
+from recognition.base import files
+from recognition.base.errors import UserError
+from recognition.base.params import load
+from recognition.sources.sources import IMAGENET, IMAGENET_SOURCE, Folder, fetch
 
 DATA = Path("data/mobilenet")
 

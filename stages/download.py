@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import stages
-from recognition import files, params
-from recognition.errors import UserError
-from recognition.sources import DATASETS, Dataset, fetch, sources
+from recognition.base import files, params
+from recognition.base.errors import UserError
+from recognition.sources.sources import DATASETS, Dataset, fetch, sources
 
 
 def main() -> None:

@@ -6,9 +6,11 @@ Each anew, on a schedule made for its number; with as many epochs as in the swee
 import json
 from pathlib import Path
 
-from recognition import cells, effects, files, runs, scores, training
-from recognition.determinism import pin_torch
-from recognition.params import load
+from recognition.base import files
+from recognition.base.determinism import pin_torch
+from recognition.base.params import load
+from recognition.sweep import effects, schedule, task
+from recognition.training import fit, scores
 from stages import CACHE, progress, run
 
 DATA = Path("data/fashion_mnist")
@@ -21,15 +23,15 @@ def main() -> None:
     params = load(Path("params.yaml"))
     shared, budgets = params.sweep, sorted(params.epochs.budgets)
     pin_torch()
-    device = training.device(shared.device, "sweep")
-    data = cells.load(DATA, shared.held_out, shared.seed)
+    device = fit.device(shared.device, "sweep")
+    data = task.load(DATA, shared.held_out, shared.seed)
     sweep = json.loads(SWEEP.read_text(encoding="utf-8"))["sweep"]
     architecture, kernel_size, filters = best = [sweep["best"][name] for name in NETWORK]
     settings = {"dropout": shared.dropout, **shared.recipe.model_dump()}
-    wanted = {cells.cell(architecture, kernel_size, filters, shared.seed, epochs=n, **settings): n for n in budgets}
+    wanted = {task.cell(architecture, kernel_size, filters, shared.seed, epochs=n, **settings): n for n in budgets}
     found = {}
     with progress(" networks", len(wanted), f"{'-'.join(map(str, budgets))} epochs on {device}") as bar:
-        for cell, outcome in runs.outcomes(
+        for cell, outcome in schedule.outcomes(
             list(wanted), data, CACHE / "cells", device, shared.workers, shared.scheduler
         ):
             found[wanted[cell]] = outcome

@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recognition import checkpoints, datasets, files, scores, training
-from recognition.determinism import generator, pin_torch
-from recognition.dropout import Dropout
+from recognition.base import files
+from recognition.base.determinism import generator, pin_torch
+from recognition.networks.quick.dropout import Dropout
+from recognition.training import checkpoints, datasets, fit, scores
 from stages import run
 
 DATA = Path("data/mnist")
@@ -21,15 +22,15 @@ def main() -> None:
     checkpoint = checkpoints.load(MODEL)
     classes = checkpoint.classes
     test = datasets.load("mnist", DATA, train=False)
-    found = training.log_probabilities(checkpoint.network(), test.pictures, checkpoint.normalisation)
-    losses, correct = training.score(found, test.labels)
+    found = fit.log_probabilities(checkpoint.network(), test.pictures, checkpoint.normalisation)
+    losses, correct = fit.score(found, test.labels)
     predictions = found.argmax(1)
     counts = scores.confusion(test.labels.numpy(), predictions.numpy(), len(classes))
 
     n, *shares = scores.accuracy(int(correct.sum()), len(test.labels)).items()
     metrics = dict([n, *((f"test_{name}", value) for name, value in shares)])
     metrics["test_loss"] = round(losses.mean().item(), 6)
-    losses, correct = training.score(with_dropout_on(checkpoint, test.pictures), test.labels)
+    losses, correct = fit.score(with_dropout_on(checkpoint, test.pictures), test.labels)
     metrics["dropout_on_accuracy"] = round(correct.mean().item(), 6)  # as the original report's was scored
     metrics["dropout_on_loss"] = round(losses.mean().item(), 6)
     files.write_json(REPORTS / "metrics.json", {"mnist": metrics})

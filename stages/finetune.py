@@ -5,12 +5,15 @@ from pathlib import Path
 
 import torch
 
-from recognition import checkpoints, files, letters, networks, scores, store, training
-from recognition.augmentation import Distortion
-from recognition.datasets import Split
-from recognition.determinism import generator, pin_torch
-from recognition.errors import UserError
-from recognition.params import Finetune, load
+from recognition import networks
+from recognition.base import files, fingerprints
+from recognition.base.determinism import generator, pin_torch
+from recognition.base.errors import UserError
+from recognition.base.params import Finetune, load
+from recognition.greek import dataset
+from recognition.training import checkpoints, fit, scores
+from recognition.training.augmentation import Distortion
+from recognition.training.datasets import Split
 from stages import CACHE, progress, run
 
 DATA = Path("data/greek")
@@ -31,7 +34,7 @@ def main() -> None:
             raise UserError(f"study {' '.join(sys.argv[1:]) or 'missing'}: name one of {', '.join(studies)}")
     pin_torch()
     digits = checkpoints.load(DIGITS)
-    rows, pictures = letters.load(DATA, study.letters)
+    rows, pictures = dataset.load(DATA, study.letters)
     split = Split(torch.from_numpy(pictures), torch.tensor([study.letters.index(row.letter) for row in rows]))
     is_held_out = torch.tensor([row.split == "held_out" for row in rows])
     train, held_out = split[~is_held_out], split[is_held_out]
@@ -49,14 +52,14 @@ def main() -> None:
             network = networks.with_new_head(digits.architecture, arguments, digits.weights, head)
             if way == "last_layer":
                 networks.freeze_features(network)
-            data = [store.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
-            kept = STATES / store.fingerprint(__file__, way, name, recipe, study, digits.normalisation, data)
-            history = training.fit(
+            data = [fingerprints.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
+            kept = STATES / fingerprints.of(__file__, way, name, recipe, study, digits.normalisation, data)
+            history = fit.fit(
                 network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update
             )
             tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": study.letters}
             checkpoints.save(MODELS / name / f"{way}.pth", digits._replace(**tuned, epoch=recipe.epochs))
-            log_p = training.log_probabilities(network, held_out.pictures, digits.normalisation)
+            log_p = fit.log_probabilities(network, held_out.pictures, digits.normalisation)
             metrics[way] = outcome(history, log_p, held_out.labels)
             curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]
             readings += [
@@ -64,14 +67,14 @@ def main() -> None:
                 for row, p in zip(held_out_rows, log_p, strict=True)
             ]
     write(REPORTS / name, {name: metrics}, curves, readings, study.letters)
-    store.prune(STATES, newest=20)
+    fingerprints.prune(STATES, newest=20)
 
 
-def recipes(params: Finetune, epochs: int) -> dict[str, training.Recipe]:
+def recipes(params: Finetune, epochs: int) -> dict[str, fit.Recipe]:
     """The two ways of training, by their names."""
     last, every = params.last_layer, params.all_layers
     return {
-        "last_layer": training.Recipe(
+        "last_layer": fit.Recipe(
             epochs=epochs,
             batch_size=last.batch_size,
             learning_rate=last.learning_rate,
@@ -82,7 +85,7 @@ def recipes(params: Finetune, epochs: int) -> dict[str, training.Recipe]:
             shards=params.shards,
             schedule="constant",
         ),
-        "all_layers": training.Recipe(
+        "all_layers": fit.Recipe(
             epochs=every.epochs,
             batch_size=every.batch_size,
             learning_rate=every.learning_rate,
@@ -97,9 +100,9 @@ def recipes(params: Finetune, epochs: int) -> dict[str, training.Recipe]:
     }
 
 
-def outcome(history: training.History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:
+def outcome(history: fit.History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:
     """What a way has reached on the letters held out, and when it read all its training letters."""
-    losses, correct = training.score(log_p, labels)
+    losses, correct = fit.score(log_p, labels)
     metrics: dict[str, int | float] = scores.accuracy(int(correct.sum()), len(labels))
     if len(labels):
         metrics["loss"] = round(losses.mean().item(), 6)

@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 import stages
-from recognition import files, letter_sources, letters
-from recognition.errors import UserError
-from recognition.params import load
+from recognition.base import files
+from recognition.base.errors import UserError
+from recognition.base.params import load
+from recognition.greek import dataset, sources
 
 PICTURES = Path("data/handwriting/greek")
 DATA = Path("data/greek")
@@ -36,21 +37,21 @@ def main() -> None:
             bar.update(done - bar.n)
 
         remote = (Path(scratch), params.timeout_s, show, complain)
-        sources = {
-            "folder": partial(letter_sources.folder, PICTURES, complain),
-            "drive": partial(letter_sources.drive, *remote),
-            "omniglot": partial(letter_sources.omniglot, *remote),
-            "rendered": letter_sources.rendered,
+        places = {
+            "folder": partial(sources.folder, PICTURES, complain),
+            "drive": partial(sources.drive, *remote),
+            "omniglot": partial(sources.omniglot, *remote),
+            "rendered": sources.rendered,
         }
-        asked = sources if params.source == "auto" else [params.source]
-        found = letter_sources.gather([(name, sources[name]) for name in asked], complain)
+        asked = places if params.source == "auto" else [params.source]
+        found = sources.gather([(name, places[name]) for name in asked], complain)
     if not found:
         raise UserError(f"params.yaml: greek.source: {failures[-1]}; try auto, or another source")
     rows = table([source for source, _ in found], [picture for _, picture in found], params.held_out, params.seed)
     shutil.rmtree(DATA, ignore_errors=True)  # of an earlier source; DVC has done so already
     for row, (_, picture) in zip(rows, found, strict=True):
         files.write_png(DATA / row.path, Image.fromarray(picture.grey))
-    letters.write_table(DATA, rows)
+    dataset.write_table(DATA, rows)
 
     held_out = sum(row.split == "held_out" for row in rows)
     served = Counter(row.source for row in rows)
@@ -66,17 +67,15 @@ def main() -> None:
         )
 
 
-def table(
-    sources: list[str], pictures: list[letter_sources.Picture], held_out: float, seed: int
-) -> list[letters.Letter]:
-    """The rows of letters.csv."""
-    names = letter_sources.file_names(pictures)
+def table(sources: list[str], pictures: list[sources.Picture], held_out: float, seed: int) -> list[dataset.Letter]:
+    """The rows of dataset.csv."""
+    names = sources.file_names(pictures)
     paths = [f"{picture.letter}/{name}.png" for picture, name in zip(pictures, names, strict=True)]
     hands = [(path, picture.letter, picture.writer) for path, picture in zip(paths, pictures, strict=True)]
-    splits = letters.split(hands, held_out, seed)
+    splits = dataset.split(hands, held_out, seed)
     return [
-        letters.Letter(path, picture.letter, picture.writer, split, source, picture.origin)
-        for path, picture, split, source in zip(paths, pictures, splits, sources, strict=True)
+        dataset.Letter(path, picture.letter, picture.writer, split, source, picture.origin)
+        for path, picture, split, source in zip(paths, pictures, splits, served, strict=True)
     ]
 
 

@@ -3,8 +3,11 @@
 import sys
 from pathlib import Path
 
-from recognition import alphabet, checkpoints, files, handwriting, letters, reading, scores
-from recognition.determinism import pin_torch
+from recognition.base import alphabet, files
+from recognition.base.determinism import pin_torch
+from recognition.greek import dataset
+from recognition.ink import handwriting, read
+from recognition.training import checkpoints, scores
 from stages import run
 
 DIGITS = Path("data/handwriting/digits")
@@ -24,12 +27,12 @@ def read_digits() -> dict[str, int | float]:
     """Read the digits, write a row for each, and return how many are right."""
     checkpoint = checkpoints.load(DIGIT_MODEL)
     pictures = handwriting.find_pictures([DIGITS]) if DIGITS.exists() else []
-    readings, failures = reading.read(checkpoint, pictures)
+    readings, failures = read.read(checkpoint, pictures)
     left_out(failures)
     labels = [handwriting.label_of(r.path, checkpoint.classes) for r in readings]
     files.write_csv(
         REPORTS / "readings.csv",
-        ["label", *reading.columns(checkpoint.classes)],
+        ["label", *read.columns(checkpoint.classes)],
         [[label or "", *r.row()] for label, r in zip(labels, readings, strict=True)],
     )
     right = [r.prediction == label for r, label in zip(readings, labels, strict=True) if label is not None]
@@ -39,7 +42,7 @@ def read_digits() -> dict[str, int | float]:
 def read_letters() -> dict[str, int | float]:
     """Read each letter with the first network that knows it. Those that the networks have learned from do not count."""
     models = {name: checkpoints.load(path) for name, path in LETTER_MODELS.items()}
-    learned = {row.origin for row in letters.read_table(LEARNED) if row.source == "folder" and row.split == "train"}
+    learned = {row.origin for row in dataset.read_table(LEARNED) if row.source == "folder" and row.split == "train"}
     asked: dict[str, list[Path]] = {name: [] for name in models}
     failures = []
     for path in handwriting.find_pictures([LETTERS]) if LETTERS.exists() else []:
@@ -50,14 +53,14 @@ def read_letters() -> dict[str, int | float]:
             failures.append(f"{path}: no network knows {letter}; add it to finetune.greek.letters in params.yaml")
     rows: list[list] = []
     for name, paths in asked.items():
-        readings, unreadable = reading.read(models[name], paths)
+        readings, unreadable = read.read(models[name], paths)
         failures += unreadable
         for r in readings:
             label = alphabet.named_in(r.path.relative_to(LETTERS))
             known = r.path.as_posix() in learned
             rows.append([label, name, "learned" if known else "new", *r.row()[:3]])
     left_out(failures)
-    header = ["label", "network", "picture", *reading.columns([])]
+    header = ["label", "network", "picture", *read.columns([])]
     files.write_csv(REPORTS / "letters.csv", header, sorted(rows, key=lambda row: row[3]))
     right = [row[0] == row[4] for row in rows if row[2] == "new"]
     return {**scores.accuracy(sum(right), len(right)), "learned": len(rows) - len(right), "left_out": len(failures)}

@@ -6,20 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from recognition import (
-    alphabet,
-    checkpoints,
-    datasets,
-    effects,
-    figures,
-    files,
-    filters,
-    handwriting,
-    letters,
-    networks,
-    scores,
-)
-from recognition.determinism import pin_torch
+from recognition import networks
+from recognition.base import alphabet, files
+from recognition.base.determinism import pin_torch
+from recognition.greek import dataset
+from recognition.ink import handwriting
+from recognition.sweep import effects
+from recognition.telling import figures, filters
+from recognition.training import checkpoints, datasets, scores
 from stages import run
 
 DATA = Path("data/mnist")
@@ -125,7 +119,7 @@ WAYS = {"last_layer": "last layer alone", "all_layers": "all layers"}
 
 def greek() -> dict[str, figures.Figure]:
     """What there is to see of the Greek letters: the pictures, and for each study its training and its readings."""
-    rows, pictures = letters.load(LETTERS, {row.letter for row in letters.read_table(LETTERS)})
+    rows, pictures = dataset.load(LETTERS, {row.letter for row in dataset.read_table(LETTERS)})
     by_path = {row.path: picture for row, picture in zip(rows, pictures, strict=True)}
     held_out = [row.split == "held_out" for row in rows]
     names, writers = [row.letter for row in rows], [row.writer for row in rows]

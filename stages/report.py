@@ -7,8 +7,9 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from recognition import files, prose
-from recognition.params import load
+from recognition.base import files
+from recognition.base.params import load
+from recognition.telling import prose
 from stages import run
 
 REPORTS = Path("reports")

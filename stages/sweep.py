@@ -3,10 +3,12 @@
 from itertools import product
 from pathlib import Path
 
-from recognition import cells, effects, files, runs, scores, training
-from recognition.cells import Outcome
-from recognition.determinism import pin_torch
-from recognition.params import load
+from recognition.base import files
+from recognition.base.determinism import pin_torch
+from recognition.base.params import load
+from recognition.sweep import effects, schedule, task
+from recognition.sweep.task import Outcome
+from recognition.training import fit, scores
 from stages import CACHE, progress, run
 
 DATA = Path("data/fashion_mnist")
@@ -18,15 +20,17 @@ DIMENSIONS = ["architecture", "kernel_size", "filters"]
 def main() -> None:
     params = load(Path("params.yaml")).sweep
     pin_torch()
-    device = training.device(params.device, "sweep")
-    data = cells.load(DATA, params.held_out, params.seed)
+    device = fit.device(params.device, "sweep")
+    data = task.load(DATA, params.held_out, params.seed)
     grid = [(*key, params.seed) for key in product(params.architectures, params.kernel_sizes, params.filters)]
     repeats = [(*PRINTED, seed) for seed in params.noise_seeds]
     settings = {"dropout": params.dropout, **params.recipe.model_dump()}
-    keys = {cells.cell(*key, epochs=params.epochs, **settings): key for key in [*grid, *repeats]}
+    keys = {task.cell(*key, epochs=params.epochs, **settings): key for key in [*grid, *repeats]}
     found, best = {}, 0.0
     with progress(" cells", len(keys), f"sweep on {device}") as bar:
-        for done, outcome in runs.outcomes(list(keys), data, CACHE / "cells", device, params.workers, params.scheduler):
+        for done, outcome in schedule.outcomes(
+            list(keys), data, CACHE / "cells", device, params.workers, params.scheduler
+        ):
             found[keys[done]] = outcome
             if keys[done] in grid:
                 best = max(best, outcome.held_out.accuracy)
@@ -36,7 +40,7 @@ def main() -> None:
     header = [*DIMENSIONS, "seed", "grid", "parameters", "macs", "train_loss"]
     header += ["held_out_loss", "held_out_accuracy", "test_loss", "test_accuracy"]
     rows = [
-        [*key, int(key in grid), *cells.size(*key[:3], data.classes), loss, *held_out, *test]
+        [*key, int(key in grid), *task.size(*key[:3], data.classes), loss, *held_out, *test]
         for key, (loss, held_out, test) in sorted(found.items())
     ]
     files.write_csv(REPORTS / "cells.csv", header, rows)
@@ -62,12 +66,12 @@ def main() -> None:
     files.write_json(REPORTS / "metrics.json", {"sweep": metrics})
 
 
-def chosen(found: dict[tuple, Outcome], data: cells.Data) -> dict:
+def chosen(found: dict[tuple, Outcome], data: task.Data) -> dict:
     """The cell that reads the held-out pictures best (of several the smallest), and how it reads the test set."""
-    key = min(found, key=lambda key: (-found[key].held_out.accuracy, cells.size(*key[:3], data.classes).macs))
+    key = min(found, key=lambda key: (-found[key].held_out.accuracy, task.size(*key[:3], data.classes).macs))
     return {
         **dict(zip(DIMENSIONS, key[:3], strict=True)),
-        **cells.size(*key[:3], data.classes)._asdict(),
+        **task.size(*key[:3], data.classes)._asdict(),
         "held_out_accuracy": round(found[key].held_out.accuracy, 6),
         **scores.test(*found[key].test, len(data.test.labels)),
     }

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from recognition.augmentation import Distortion, Draws, blurring
-from recognition.determinism import generator
+from recognition.base.determinism import generator
+from recognition.training.augmentation import Distortion, Draws, blurring
 
 
 def drawn(distortion: Distortion, n: int = 2000) -> Draws:

@@ -3,11 +3,12 @@ import re
 import pytest
 import torch
 
-from recognition import checkpoints, networks
-from recognition.checkpoints import Checkpoint
-from recognition.datasets import Normalisation
-from recognition.determinism import generator
-from recognition.errors import UserError
+from recognition import networks
+from recognition.base.determinism import generator
+from recognition.base.errors import UserError
+from recognition.training import checkpoints
+from recognition.training.checkpoints import Checkpoint
+from recognition.training.datasets import Normalisation
 
 
 def checkpoint(seed: int = 0) -> Checkpoint:

@@ -16,8 +16,8 @@ import pytest
 import torch
 from test_runs import DATA, LONG, ROOT, WANTED, computed, computed_here
 
-from recognition import runs
-from recognition.errors import UserError
+from recognition.base.errors import UserError
+from recognition.sweep import schedule
 
 distributed = pytest.importorskip("distributed", reason="pip install -r requirements-cluster.txt")
 
@@ -52,7 +52,7 @@ class Cluster:
         return process
 
     def outcomes(self, wanted, folder: Path):
-        return runs.outcomes(wanted, DATA, folder, "cpu", None, self.address)
+        return schedule.outcomes(wanted, DATA, folder, "cpu", None, self.address)
 
 
 def names(client) -> dict[str, str]:
@@ -176,7 +176,7 @@ def test_a_lost_scheduler_is_one_line(cluster, tmp_path, logged):
 
 def refused(address: str, folder: Path, device: str = "cpu") -> str:
     with pytest.raises(UserError) as caught:
-        list(runs.outcomes(WANTED, DATA, folder, device, None, address))
+        list(schedule.outcomes(WANTED, DATA, folder, device, None, address))
     assert "\n" not in str(caught.value) and address in str(caught.value)
     return str(caught.value)
 

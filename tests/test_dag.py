@@ -11,8 +11,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from recognition import prose, store
-from recognition.params import Params, load
+from recognition.base import fingerprints
+from recognition.base.params import Params, load
+from recognition.telling import prose
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -66,7 +67,7 @@ def test_code_dependencies_are_exactly_the_imports(name):
 
 @pytest.mark.parametrize("name", PIPELINE)
 def test_a_fingerprint_holds_the_same_files(name):
-    assert {path for path, _ in store.code(ROOT / f"stages/{name}.py")} >= transitive(f"stages/{name}.py")
+    assert {path for path, _ in fingerprints.code(ROOT / f"stages/{name}.py")} >= transitive(f"stages/{name}.py")
 
 
 @pytest.mark.parametrize("name", PIPELINE)

@@ -8,10 +8,10 @@ import torch
 from torchvision import transforms
 from torchvision.datasets import MNIST, FashionMNIST
 
-from recognition import datasets
-from recognition.datasets import Normalisation, Split
-from recognition.determinism import generator
-from recognition.errors import UserError
+from recognition.base.determinism import generator
+from recognition.base.errors import UserError
+from recognition.training import datasets
+from recognition.training.datasets import Normalisation, Split
 
 DATA = Path(__file__).parent.parent / "data"
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from recognition import depthwise, networks
-from recognition.depthwise import Depthwise
-from recognition.determinism import generator
+from recognition import networks
+from recognition.base.determinism import generator
+from recognition.networks.quick import depthwise
+from recognition.networks.quick.depthwise import Depthwise
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recognition.determinism import INSTRUCTION_SET, generator, pin_arithmetic
+from recognition.base.determinism import INSTRUCTION_SET, generator, pin_arithmetic
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,21 +51,23 @@ TRAINING = """
 import os, sys
 os.sched_setaffinity(0, map(int, sys.argv[2:]))
 import stages
-from recognition.determinism import generator, pin_torch
+from recognition.base.determinism import generator, pin_torch
 pin_torch()
 import hashlib, torch
 from pathlib import Path
-from recognition import checkpoints, networks, training
-from recognition.augmentation import Distortion
-from recognition.datasets import Normalisation, Split
+from recognition.training import checkpoints
+from recognition import networks
+from recognition.training import fit
+from recognition.training.augmentation import Distortion
+from recognition.training.datasets import Normalisation, Split
 arguments = {"classes": 10, "filters": 10, "kernel_size": 5, "dropout": 0.5}
 network = networks.build("MnistNet", arguments, generator(0, "weights"))
 draws = generator(0, "pictures")
 pictures = torch.randint(0, 256, (600, 28, 28), generator=draws, dtype=torch.uint8)
 split = Split(pictures, torch.randint(0, 10, (600,), generator=draws))
-recipe = training.Recipe(2, 200, 0.05, 0.9, 5e-4, Distortion(8.0, 0.1, 1.5), seed=0, shards=2)
+recipe = fit.Recipe(2, 200, 0.05, 0.9, 5e-4, Distortion(8.0, 0.1, 1.5), seed=0, shards=2)
 scale, kept = Normalisation(0.5, 0.3), Path(sys.argv[1])
-history = training.fit(network, split, [split], scale, recipe, "cpu", kept, lambda n: None)
+history = fit.fit(network, split, [split], scale, recipe, "cpu", kept, lambda n: None)
 content = checkpoints.serialised([network.state_dict(), history.best]) + repr(history[:2]).encode()
 print(len(os.sched_getaffinity(0)), hashlib.sha256(content).hexdigest())
 """

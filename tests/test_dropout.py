@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from recognition.determinism import generator
-from recognition.dropout import Dropout
+from recognition.base.determinism import generator
+from recognition.networks.quick.dropout import Dropout
 
 
 def layer(p: float, seed: int = 0) -> Dropout:

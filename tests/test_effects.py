@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from recognition import effects
-from recognition.effects import HYPOTHESES, Noise, effect, enough, front, noise, verdict
+from recognition.sweep import effects
+from recognition.sweep.effects import HYPOTHESES, Noise, effect, enough, front, noise, verdict
 
 
 def test_the_noise_is_the_standard_deviation_over_seeds():

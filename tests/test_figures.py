@@ -11,9 +11,9 @@ from matplotlib.font_manager import findfont
 from matplotlib.text import Text
 from PIL import Image
 
-from recognition import figures
-from recognition.filters import describe, respond
 from recognition.networks import Layer
+from recognition.telling import figures
+from recognition.telling.filters import describe, respond
 
 RNG = np.random.default_rng(0)
 GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]

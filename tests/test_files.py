@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recognition import files
+from recognition.base import files
 
 ROOT = Path(__file__).parent.parent
 

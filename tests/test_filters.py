@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from recognition.filters import describe, respond
+from recognition.telling.filters import describe, respond
 
 ANGLES = range(0, 180, 15)
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from recognition import handwriting
-from recognition.errors import UserError
+from recognition.base.errors import UserError
+from recognition.ink import handwriting
 
 HOME = Path(__file__).parents[1] / "data" / "handwriting"
 DIGITS = [str(digit) for digit in range(10)]

@@ -14,10 +14,12 @@ import pytest
 from PIL import Image
 from torchvision.datasets import Omniglot
 
-from recognition import alphabet, handwriting, letter_sources
-from recognition.errors import UserError
-from recognition.letter_sources import Picture
-from recognition.sources import Failure
+from recognition.base import alphabet
+from recognition.base.errors import UserError
+from recognition.greek import sources
+from recognition.greek.sources import Picture
+from recognition.ink import handwriting
+from recognition.sources.sources import Failure
 
 TIMEOUT = 5.0
 
@@ -46,7 +48,7 @@ def nothing(*_: object) -> None:
 
 def test_a_folder_a_letter(tmp_path):
     put(tmp_path, "alpha/anna.png", "beta/anna.png", "beta/IMG_7.png")
-    found = letter_sources.folder(tmp_path, nothing)
+    found = sources.folder(tmp_path, nothing)
     assert [(p.letter, p.writer) for p in found] == [("alpha", "anna"), ("beta", ""), ("beta", "anna")]
     assert [Path(p.origin) for p in found] == sorted(tmp_path.rglob("*.png"))
 
@@ -55,13 +57,13 @@ def test_a_folder_a_letter(tmp_path):
 def test_an_empty_folder_has_nothing(tmp_path, make):
     make(tmp_path / "greek")
     with pytest.raises(Failure, match="no pictures there"):
-        letter_sources.folder(tmp_path / "greek", nothing)
+        sources.folder(tmp_path / "greek", nothing)
 
 
 def test_an_unknown_letter_is_an_error_that_names_the_known_ones(tmp_path):
     put(tmp_path, "alpha/1.png", "alfa/1.png")
     with pytest.raises(UserError, match=r"alfa/1\.png: .* alpha, beta") as caught:
-        letter_sources.folder(tmp_path, nothing)
+        sources.folder(tmp_path, nothing)
     assert "\n" not in str(caught.value)
 
 
@@ -70,11 +72,11 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_taken(tmp_path):
     (tmp_path / "alpha" / "2.png").write_bytes(b"no picture")
     Image.new("L", (50, 50), 230).save(tmp_path / "alpha" / "3.png")
     told = []
-    assert len(letter_sources.folder(tmp_path, told.append)) == 1
+    assert len(sources.folder(tmp_path, told.append)) == 1
     assert len(told) == 2 and "2.png: not a picture" in told[0] and "3.png: no ink" in told[1]
     (tmp_path / "alpha" / "1.png").unlink()
     with pytest.raises(Failure, match="none of its 2 pictures can be read"):
-        letter_sources.folder(tmp_path, nothing)
+        sources.folder(tmp_path, nothing)
 
 
 # ---- Google Drive, gdown's two functions replaced
@@ -90,7 +92,7 @@ class Drive:
         monkeypatch.setattr(gdown, "download", self.get)
 
     def list(self, url, *, skip_download, timeout, **_):
-        assert url == letter_sources.DRIVE and skip_download and timeout == TIMEOUT
+        assert url == sources.DRIVE and skip_download and timeout == TIMEOUT
         return self.listing
 
     def get(self, *, id, output, timeout, **_):
@@ -102,7 +104,7 @@ class Drive:
 
 
 def drive(scratch: Path) -> list[Picture]:
-    return letter_sources.drive(scratch, TIMEOUT, nothing, nothing)
+    return sources.drive(scratch, TIMEOUT, nothing, nothing)
 
 
 def test_drive_labels_by_path_and_fetches_nothing_else(monkeypatch, tmp_path):
@@ -208,7 +210,7 @@ def archive(letters: int = 24) -> dict[str, bytes]:
 
 def test_omniglots_characters_are_alpha_to_omega_by_their_drawers(omniglot, tmp_path):
     omniglot(archive())
-    found = letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+    found = sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
     assert [p.letter for p in found] == [name for name in alphabet.NAMES for _ in (1, 2)]
     assert {p.writer for p in found} == {"drawer_01", "drawer_02"}
     assert found[-1].origin == "character24/0417_02.png"
@@ -217,20 +219,20 @@ def test_omniglots_characters_are_alpha_to_omega_by_their_drawers(omniglot, tmp_
 def test_omniglots_failures_are_one_line(omniglot, tmp_path):
     omniglot(archive(), right=False)
     with pytest.raises(Failure, match="not the archive that torchvision knows"):
-        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+        sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
     omniglot({"images_background/Latin/character01/0600_01.png": page()})
     with pytest.raises(Failure, match="no Greek alphabet"):
-        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+        sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
     omniglot(archive(), status=503)
     with pytest.raises(Failure, match="503"):
-        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+        sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
 
 
 def test_an_archive_without_end_is_left(omniglot, tmp_path, monkeypatch):
-    monkeypatch.setattr(letter_sources, "OMNIGLOT_BYTES", 1000)
+    monkeypatch.setattr(sources, "OMNIGLOT_BYTES", 1000)
     omniglot(archive())
     with pytest.raises(Failure, match="more than 1000 bytes"):
-        letter_sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+        sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
 
 
 # ---- rendered
@@ -238,13 +240,13 @@ def test_an_archive_without_end_is_left(omniglot, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def rendered() -> list[Picture]:
-    return letter_sources.rendered()
+    return sources.rendered()
 
 
 def test_every_letter_in_every_face(rendered):
     assert len(rendered) == 16 * (24 + 3)
     assert {p.letter for p in rendered} == set(alphabet.NAMES)
-    assert {p.writer for p in rendered} == {name for name, _, _ in letter_sources.FACES}
+    assert {p.writer for p in rendered} == {name for name, _, _ in sources.FACES}
     assert all(
         p.grey[0].min() == p.grey[-1].min() == p.grey[:, 0].min() == p.grey[:, -1].min() == 255 for p in rendered
     )
@@ -260,7 +262,7 @@ def test_the_letters_of_a_face_are_all_different(rendered):
 
 
 def test_they_are_the_same_every_time(rendered):
-    again = letter_sources.rendered()
+    again = sources.rendered()
     assert all(np.array_equal(a.grey, b.grey) and a[:4] == b[:4] for a, b in zip(rendered, again, strict=True))
 
 
@@ -285,12 +287,12 @@ def test_each_letter_comes_from_the_first_source_that_has_it():
         ("all", lambda: [picture(name) for name in alphabet.NAMES]),
         ("never", never),
     ]
-    found = letter_sources.gather(sources, told.append)
+    found = sources.gather(sources, told.append)
     assert [(name, p.letter) for name, p in found[:3]] == [("own", "alpha"), ("own", "alpha"), ("all", "beta")]
     assert len(found) == 2 + 23 and told == ["broken: no answer"]
-    assert letter_sources.gather([("broken", broken)], told.append) == []
+    assert sources.gather([("broken", broken)], told.append) == []
 
 
 def test_file_names_are_plain_and_differ():
     pictures = [picture("alpha", name) for name in ("a", "A", "a_2", "../x", "été", "β")] + [picture("beta", "a")]
-    assert letter_sources.file_names(pictures) == ["a", "a_2", "a_2_2", "x", "t", "picture", "a"]
+    assert sources.file_names(pictures) == ["a", "a_2", "a_2_2", "x", "t", "picture", "a"]

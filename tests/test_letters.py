@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recognition import alphabet, letters
-from recognition.errors import UserError
-from recognition.letters import Letter
+from recognition.base import alphabet
+from recognition.base.errors import UserError
+from recognition.greek import dataset
+from recognition.greek.dataset import Letter
 
 
 def test_the_alphabet_is_the_greek_one():
@@ -44,9 +45,9 @@ def test_the_letter_that_a_path_names(path, letter):
 
 def test_a_hand_is_what_two_letters_names_share():
     names = [("alpha", "alpha_001"), ("beta", "beta_001"), ("alpha", "IMG_20"), ("beta", "anna"), ("alpha", "Anna")]
-    assert letters.writers(names) == ["001", "001", "", "anna", "anna"]
-    assert letters.writers([("alpha", "1"), ("alpha", "1")]) == ["", ""]  # one letter alone tells nothing
-    assert letters.writers([("eta", "beta_eta"), ("zeta", "beta_zeta")]) == ["beta", "beta"]
+    assert dataset.writers(names) == ["001", "001", "", "anna", "anna"]
+    assert dataset.writers([("alpha", "1"), ("alpha", "1")]) == ["", ""]  # one letter alone tells nothing
+    assert dataset.writers([("eta", "beta_eta"), ("zeta", "beta_zeta")]) == ["beta", "beta"]
 
 
 def drawn(writers: int, names=("alpha", "beta", "gamma")) -> list[tuple[str, str, str]]:
@@ -55,7 +56,7 @@ def drawn(writers: int, names=("alpha", "beta", "gamma")) -> list[tuple[str, str
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_writer_is_on_both_sides_and_the_share_is_held_out(seed):
-    found = letters.split(drawn(20), 0.2, seed)
+    found = dataset.split(drawn(20), 0.2, seed)
     sides = {}
     for (_, _, writer), side in zip(drawn(20), found, strict=True):
         sides.setdefault(writer, set()).add(side)
@@ -65,31 +66,31 @@ def test_no_writer_is_on_both_sides_and_the_share_is_held_out(seed):
 
 def test_which_writers_depends_on_the_seed_alone():
     pictures = drawn(20)
-    assert letters.split(pictures, 0.2, 1) == letters.split(pictures, 0.2, 1) != letters.split(pictures, 0.2, 2)
-    backwards = letters.split(pictures[::-1], 0.2, 1)
-    assert backwards[::-1] == letters.split(pictures, 0.2, 1)
+    assert dataset.split(pictures, 0.2, 1) == dataset.split(pictures, 0.2, 1) != dataset.split(pictures, 0.2, 2)
+    backwards = dataset.split(pictures[::-1], 0.2, 1)
+    assert backwards[::-1] == dataset.split(pictures, 0.2, 1)
 
 
 def test_an_unknown_hand_is_split_by_picture():
     pictures = [(f"alpha/{i}.png", "alpha", "") for i in range(10)]
-    assert Counter(letters.split(pictures, 0.3, 3)) == {"held_out": 3, "train": 7}
+    assert Counter(dataset.split(pictures, 0.3, 3)) == {"held_out": 3, "train": 7}
 
 
 @pytest.mark.parametrize("writer", ["", "anna"])
 def test_a_letter_with_one_picture_is_learned_from(writer):
-    assert letters.split([("alpha/1.png", "alpha", writer)], 0.5, 3) == ["train"]
+    assert dataset.split([("alpha/1.png", "alpha", writer)], 0.5, 3) == ["train"]
 
 
 def test_one_writer_of_everything_is_learned_from():
-    assert set(letters.split([(f"{n}/1.png", n, "anna") for n in ("alpha", "beta")] * 2, 0.5, 3)) == {"train"}
+    assert set(dataset.split([(f"{n}/1.png", n, "anna") for n in ("alpha", "beta")] * 2, 0.5, 3)) == {"train"}
 
 
 def test_two_pictures_are_one_on_each_side():
-    assert sorted(letters.split([("a/1.png", "alpha", ""), ("a/2.png", "alpha", "")], 0.2, 3)) == ["held_out", "train"]
+    assert sorted(dataset.split([("a/1.png", "alpha", ""), ("a/2.png", "alpha", "")], 0.2, 3)) == ["held_out", "train"]
 
 
 def test_share_zero_holds_nothing_out():
-    assert set(letters.split(drawn(5), 0.0, 3)) == {"train"}
+    assert set(dataset.split(drawn(5), 0.0, 3)) == {"train"}
 
 
 def put(folder: Path, names: list[str]) -> list[Letter]:
@@ -103,14 +104,14 @@ def put(folder: Path, names: list[str]) -> list[Letter]:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(page).save(path)
             rows.append(Letter(f"{name}/{k}.png", name, "", "train" if k == 1 else "held_out", "folder", ""))
-    letters.write_table(folder, rows)
+    dataset.write_table(folder, rows)
     return rows
 
 
 def test_what_is_written_is_loaded_one_of_each_letter_first(tmp_path):
     rows = put(tmp_path, ["beta", "alpha", "gamma"])
-    assert letters.read_table(tmp_path) == rows
-    found, pictures = letters.load(tmp_path, ["gamma", "beta"])
+    assert dataset.read_table(tmp_path) == rows
+    found, pictures = dataset.load(tmp_path, ["gamma", "beta"])
     assert [row.path for row in found] == ["beta/1.png", "gamma/1.png", "beta/2.png", "gamma/2.png"]
     assert pictures.shape == (4, 28, 28) and pictures.dtype == np.uint8 and all(p.max() > 200 for p in pictures)
 
@@ -118,13 +119,13 @@ def test_what_is_written_is_loaded_one_of_each_letter_first(tmp_path):
 def test_a_letter_without_a_picture_is_one_line(tmp_path):
     put(tmp_path, ["alpha"])
     with pytest.raises(UserError, match=r"no picture of beta, omega; .*greek\.source"):
-        letters.load(tmp_path, ["omega", "alpha", "beta"])
+        dataset.load(tmp_path, ["omega", "alpha", "beta"])
     with pytest.raises(UserError, match="dvc repro greek"):
-        letters.load(tmp_path / "nowhere", ["alpha"])
+        dataset.load(tmp_path / "nowhere", ["alpha"])
 
 
 def test_a_damaged_picture_is_one_line(tmp_path):
     put(tmp_path, ["alpha", "beta"])
     (tmp_path / "beta" / "2.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"beta/2\.png"):
-        letters.load(tmp_path, ["alpha", "beta"])
+        dataset.load(tmp_path, ["alpha", "beta"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recognition import params
+from recognition.base import params
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 MAKEFILE = Path(__file__).parent.parent / "Makefile"

@@ -13,10 +13,13 @@ import yaml
 from test_runs import random_data
 from torchvision.models import mobilenet_v3_large
 
-from recognition import cells, checkpoints, files, networks
-from recognition.checkpoints import serialised
-from recognition.errors import UserError
-from recognition.sources import File, Web
+from recognition import networks
+from recognition.base import files
+from recognition.base.errors import UserError
+from recognition.sources.sources import File, Web
+from recognition.sweep import task
+from recognition.training import checkpoints
+from recognition.training.checkpoints import serialised
 from stages import backbone, mobilenet
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +73,7 @@ def study(tmp_path, monkeypatch, weights):
     monkeypatch.setattr(backbone, "IMAGENET_SOURCE", Web(f"http://127.0.0.1:{server.server_port}/"))
     monkeypatch.setattr(backbone.stages, "CACHE", tmp_path / ".cache")
     monkeypatch.setattr(mobilenet, "STATES", tmp_path / ".cache" / "mobilenet")
-    monkeypatch.setattr(cells, "load", lambda root, held_out, seed: DATA)
+    monkeypatch.setattr(task, "load", lambda root, held_out, seed: DATA)
     yield found
     server.shutdown()
     server.server_close()

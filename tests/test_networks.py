@@ -6,9 +6,10 @@ import torch
 from torch.nn import functional as F
 from torchvision.models import mobilenet_v3_large
 
-from recognition import cells, networks
-from recognition.determinism import generator
+from recognition import networks
+from recognition.base.determinism import generator
 from recognition.networks import MnistNet
+from recognition.sweep import task
 
 
 def build(**arguments):
@@ -125,12 +126,12 @@ def test_each_of_the_75_networks_is_really_built(architecture, k, f):
     }[architecture]
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert networks.macs(network) == macs
-    assert cells.size(architecture, k, f, 10) == (parameters, macs)
+    assert task.size(architecture, k, f, 10) == (parameters, macs)
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_the_75_are_75():
-    assert len({cells.size(*key, 10) for key in GRID}) == 75
+    assert len({task.size(*key, 10) for key in GRID}) == 75
 
 
 def test_building_draws_from_its_generator_alone():

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from recognition.determinism import generator
-from recognition.optimizers import Muon, optimizer, orthogonalised
+from recognition.base.determinism import generator
+from recognition.training.optimizers import Muon, optimizer, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(20, 25), (20, 500), (50, 980), (30, 5), (7, 7), (1, 9)])

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from dvc.utils.serialize import parse_yaml, parse_yaml_for_update
 
-from recognition.errors import UserError
-from recognition.params import Params, load, read
+from recognition.base.errors import UserError
+from recognition.base.params import Params, load, read
 
 PARAMS = Path(__file__).parent.parent / "params.yaml"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recognition.sources import DATASETS
+from recognition.sources.sources import DATASETS
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from recognition import networks, pooling
-from recognition.determinism import generator
-from recognition.pooling import convolve_and_pool
+from recognition import networks
+from recognition.base.determinism import generator
+from recognition.networks.quick import pooling
+from recognition.networks.quick.pooling import convolve_and_pool
 
 POOLS = {"max": nn.MaxPool2d(2), "mean": nn.AvgPool2d(3)}
 

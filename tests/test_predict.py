@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recognition import checkpoints, networks
-from recognition.checkpoints import Checkpoint
-from recognition.datasets import Normalisation
-from recognition.determinism import generator
+from recognition import networks
+from recognition.base.determinism import generator
+from recognition.training import checkpoints
+from recognition.training.checkpoints import Checkpoint
+from recognition.training.datasets import Normalisation
 
 ROOT = Path(__file__).parent.parent
 DIGITS = ROOT / "data/handwriting/digits"

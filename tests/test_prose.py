@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recognition import prose
-from recognition.params import load
+from recognition.base.params import load
+from recognition.telling import prose
 from stages import report
 
 ROOT = Path(__file__).parent.parent

@@ -16,11 +16,12 @@ import pytest
 import torch
 import yaml
 
-from recognition import cells, checkpoints, datasets, runs, training, workers
-from recognition.cells import Data, cell
-from recognition.datasets import Normalisation, Split
-from recognition.determinism import generator, pin_torch
-from recognition.errors import UserError
+from recognition.base.determinism import generator, pin_torch
+from recognition.base.errors import UserError
+from recognition.sweep import processes, schedule, task
+from recognition.sweep.task import Data, cell
+from recognition.training import checkpoints, datasets, fit
+from recognition.training.datasets import Normalisation, Split
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {
@@ -52,7 +53,7 @@ DATA = random_data()
 
 
 def computed(folder: Path, wanted=WANTED, n_workers: int | None = 2, data: Data = DATA) -> dict:
-    return dict(runs.outcomes(wanted, data, folder, "cpu", n_workers, scheduler=None))
+    return dict(schedule.outcomes(wanted, data, folder, "cpu", n_workers, scheduler=None))
 
 
 @contextmanager
@@ -64,12 +65,12 @@ def here(*_):
         future.set_result(task(*arguments))
         return future
 
-    yield workers.Pool(submit, lambda data: lambda: data)
+    yield processes.Pool(submit, lambda data: lambda: data)
 
 
 @cache
 def computed_here(wanted: tuple = tuple(WANTED)) -> dict:
-    return {cell: cells.compute(cell, lambda: DATA, "cpu", None) for cell in wanted}
+    return {cell: task.compute(cell, lambda: DATA, "cpu", None) for cell in wanted}
 
 
 @pytest.fixture
@@ -116,41 +117,41 @@ def test_a_cell_is_the_same_training_as_the_stage_trains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stage.main()
 
-    data = cells.load(Path(), held_out=100, seed=3)
+    data = task.load(Path(), held_out=100, seed=3)
     wanted = cell("MnistNet", 3, 5, 3, epochs=2, dropout=0.5, optimizer="sgd", warm_up=0.3, **same)
-    found = cells.compute(wanted, lambda: data, "cpu", None)
+    found = task.compute(wanted, lambda: data, "cpu", None)
     metrics = json.loads(Path("reports/train/metrics.json").read_text())["train"]
     trained = (metrics["train_loss"], metrics["held_out_loss"], metrics["held_out_accuracy"])
     assert (found.train_loss, *found.held_out) == pytest.approx(trained, abs=1e-6)
     checkpoint = checkpoints.load(Path("models/train/checkpoint.pth"))
-    assert training.mean_score(checkpoint.network(), DATA.test, checkpoint.normalisation) == found.test
+    assert fit.mean_score(checkpoint.network(), DATA.test, checkpoint.normalisation) == found.test
 
 
 def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "pool", here)
+    monkeypatch.setattr(schedule, "pool", here)
     computed(tmp_path, WANTED[:2])
-    monkeypatch.setattr(runs, "pool", no_pool)
+    monkeypatch.setattr(schedule, "pool", no_pool)
     assert computed(tmp_path, WANTED[:1]) == {WANTED[0]: expected[WANTED[0]]}  # a shorter list
     with pytest.raises(AssertionError, match="something was computed"):
         computed(tmp_path, WANTED)
     monkeypatch.undo()
     asked = []
-    original = workers.processes
-    monkeypatch.setattr(workers, "processes", lambda n, share: (asked.append(n), original(n, share))[1])
+    original = processes.processes
+    monkeypatch.setattr(processes, "processes", lambda n, share: (asked.append(n), original(n, share))[1])
     assert computed(tmp_path, WANTED, n_workers=8) == expected  # a longer one: two are missing
     assert asked == [2]
 
 
 @pytest.mark.parametrize("change", ["code", "data", "seed", "device", "learning rate", "library"])
 def test_whatever_determines_a_result_is_in_its_name(tmp_path, monkeypatch, change):
-    monkeypatch.setattr(runs, "pool", here)
+    monkeypatch.setattr(schedule, "pool", here)
     computed(tmp_path, WANTED[:1])
-    monkeypatch.setattr(runs, "pool", no_pool)
+    monkeypatch.setattr(schedule, "pool", no_pool)
     wanted, data, device = WANTED[0], DATA, "cpu"
     recipe = wanted.recipe
     match change:
         case "code":
-            monkeypatch.setattr(runs.store, "code", lambda program: "another")
+            monkeypatch.setattr(schedule.store, "code", lambda program: "another")
         case "data":
             data = DATA._replace(test=Split(255 - DATA.test.pictures, DATA.test.labels))
         case "seed":
@@ -160,16 +161,16 @@ def test_whatever_determines_a_result_is_in_its_name(tmp_path, monkeypatch, chan
         case "learning rate":
             wanted = wanted._replace(recipe=replace(recipe, learning_rate=0.02))
         case "library":
-            monkeypatch.setattr(runs.store, "versions", lambda: ["torch 9"])
+            monkeypatch.setattr(schedule.store, "versions", lambda: ["torch 9"])
     with pytest.raises(AssertionError, match="something was computed"):
-        list(runs.outcomes([wanted], data, tmp_path, device, 1, None))
+        list(schedule.outcomes([wanted], data, tmp_path, device, 1, None))
 
 
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{}", b'[1, [2, 3], [4, "a"]]', b"\xff"])
 def test_a_damaged_outcome_counts_as_none(tmp_path, content):
     (tmp_path / "outcome.json").write_bytes(content)
-    assert runs.read(tmp_path / "outcome.json") is None
-    assert runs.read(tmp_path / "absent.json") is None
+    assert schedule.read(tmp_path / "outcome.json") is None
+    assert schedule.read(tmp_path / "absent.json") is None
 
 
 PROGRAM = """
@@ -203,7 +204,7 @@ def test_killed_and_called_again_it_computes_what_is_missing(expected_long, tmp_
         time.sleep(0.05)
     finished = len(list((tmp_path / "outcomes").glob("[!.]*")))
     assert 1 <= finished < len(LONG)
-    monkeypatch.setattr(runs, "pool", here)
+    monkeypatch.setattr(schedule, "pool", here)
     assert computed(tmp_path, LONG) == expected_long
 
 
@@ -215,16 +216,16 @@ def running(pid: str) -> bool:
 
 
 def test_a_worker_that_is_killed_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"lower sweep\.workers"), workers.processes(1, share=lambda data: data) as pool:
+    with pytest.raises(UserError, match=r"lower sweep\.workers"), processes.pool(1, share=lambda data: data) as pool:
         pool.submit(os.kill, 0, 0).result()
         pool.submit(os.abort).result()
 
 
 def test_runs_side_by_side_with_other_data_leave_each_others_alone(tmp_path):
     other = DATA._replace(classes=3, train=DATA.test)
-    first, second = cells.share(DATA, tmp_path), cells.share(other, tmp_path)
+    first, second = task.share(DATA, tmp_path), task.share(other, tmp_path)
     (tmp_path / ".unfinished.part").touch()
-    cells.share(DATA, tmp_path)
+    task.share(DATA, tmp_path)
     assert torch.equal(first().train.pictures, DATA.train.pictures)
     assert torch.equal(second().train.pictures, other.train.pictures) and second().classes == 3
     assert (tmp_path / ".unfinished.part").exists()
@@ -248,14 +249,14 @@ def kept_for_itself(shared, meeting: Path) -> int:
 def test_workers_hold_one_copy_of_the_data(tmp_path):
     big = DATA._replace(train=Split(DATA.train.pictures.repeat(50, 1, 1), DATA.train.labels.repeat(50)))
     (tmp_path / "meeting").mkdir()
-    with workers.processes(2, partial(cells.share, folder=tmp_path / "data")) as pool:
+    with processes.pool(2, partial(task.share, folder=tmp_path / "data")) as pool:
         shared = pool.share(big)
         futures = [pool.submit(kept_for_itself, shared, tmp_path / "meeting") for _ in range(2)]
         assert [future.result() for future in futures] == [0, 0]
 
 
 def test_the_data_is_one_mapped_copy(tmp_path):
-    found = cells.share(DATA, tmp_path)()
+    found = task.share(DATA, tmp_path)()
     [path] = tmp_path.iterdir()
     assert all(torch.equal(a, b) for a, b in zip(found.train, DATA.train, strict=True))
     assert found.normalisation == DATA.normalisation and isinstance(found.normalisation, Normalisation)

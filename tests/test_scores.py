@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from recognition import scores
+from recognition.training import scores
 
 
 @pytest.mark.parametrize(

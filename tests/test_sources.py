@@ -18,9 +18,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from recognition import sources
-from recognition.errors import UserError
-from recognition.sources import DATASETS, Debian, Failure, File, Folder, Mirror, Npm, fetch
+from recognition.base.errors import UserError
+from recognition.sources import sources
+from recognition.sources.sources import DATASETS, Debian, Failure, File, Folder, Mirror, Npm, fetch
 
 
 def idx(*shape: int) -> bytes:

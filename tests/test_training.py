@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recognition import networks, training
-from recognition.augmentation import Distortion
-from recognition.checkpoints import serialised
-from recognition.datasets import Normalisation, Split
-from recognition.determinism import generator
-from recognition.errors import UserError
-from recognition.training import Recipe, Shards, fit, one_cycle
+from recognition import networks
+from recognition.base.determinism import generator
+from recognition.base.errors import UserError
+
+from recognition.training.augmentation import Distortion
+from recognition.training.checkpoints import serialised
+from recognition.training.datasets import Normalisation, Split
+from recognition.training.fit import Recipe, Shards, fit, one_cycle
 
 NORMALISATION = Normalisation(0.13, 0.31)
 RECIPE = Recipe(
@@ -130,8 +131,8 @@ def test_scores_are_those_of_the_evaluated_network(tmp_path):
     """What the history says of the held-out pictures is what anyone finds who asks the network, in any batches."""
     net, history = trained(tmp_path)
     held = pictures(50)
-    found = training.log_probabilities(net, held.pictures, NORMALISATION, batch=7)
-    losses, correct = training.score(found, held.labels)
+    found = fit.log_probabilities(net, held.pictures, NORMALISATION, batch=7)
+    losses, correct = fit.score(found, held.labels)
     assert losses.mean().item() == pytest.approx(history.epochs[-1].scores[0].loss, abs=1e-6)
     assert correct.mean().item() == history.epochs[-1].scores[0].accuracy
     oracle = F.nll_loss(net.eval()(NORMALISATION(held.pictures.unsqueeze(1))), held.labels)
@@ -150,7 +151,7 @@ def test_training_goes_on_in_training_mode_after_the_first_evaluation(tmp_path):
 def test_the_best_is_the_epoch_of_the_lowest_mean_loss(tmp_path):
     weights = []
     net = network()
-    original = training.train_epoch
+    original = fit.train_epoch
 
     def spy(*arguments):
         curve = original(*arguments)
@@ -158,7 +159,7 @@ def test_the_best_is_the_epoch_of_the_lowest_mean_loss(tmp_path):
         return curve
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "train_epoch", spy)
+        patch.setattr(fit, "train_epoch", spy)
         history = fit(net, pictures(170), [pictures(50)], NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: 0)
     best = min(history.epochs, key=lambda e: e.train_loss).epoch
     assert all(torch.equal(history.best[name], weights[best - 1][name]) for name in history.best)
@@ -170,7 +171,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("after", [1, 200, 400])
 def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, monkeypatch, after):
-    monkeypatch.setattr(training, "KEEP_EVERY", 0)
+    monkeypatch.setattr(fit, "KEEP_EVERY", 0)
     unbroken = everything(*trained(tmp_path, kept="unbroken"))
     told = 0
 
@@ -270,11 +271,11 @@ def test_a_training_that_diverges_says_what_to_lower(tmp_path):
 
 def test_a_device_that_is_not_there_is_an_error_and_auto_is_not(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert training.device("auto", "train") == training.device("cpu", "train") == "cpu"
+    assert fit.device("auto", "train") == fit.device("cpu", "train") == "cpu"
     with pytest.raises(UserError, match="try auto or cpu"):
-        training.device("cuda", "train")
+        fit.device("cuda", "train")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert (training.device("auto", "train"), training.device("cpu", "train"), training.device("cuda", "train")) == (
+    assert (fit.device("auto", "train"), fit.device("cpu", "train"), fit.device("cuda", "train")) == (
         "cuda",
         "cpu",
         "cuda",

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recognition import files
-from recognition.datasets import Normalisation
-from recognition.errors import UserError
+from recognition.base import files
+from recognition.base.errors import UserError
 from recognition.networks import ARCHITECTURES
+from recognition.training.datasets import Normalisation
 
 
 class Checkpoint(NamedTuple):

@@ -7,11 +7,11 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 LIBRARIES = ["numpy", "torch", "torchvision"]
 
 
-def fingerprint(program: str, *parts: object) -> str:
+def of(program: str, *parts: object) -> str:
     """A hexadecimal name for the code of `program`, a file, with all that it imports of this project, the versions of
     the libraries, and `parts`: params, data digests; their repr must be faithful."""
     return hashlib.sha256(repr((code(program), sys.version, versions(), parts)).encode()).hexdigest()[:32]

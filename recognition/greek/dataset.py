@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recognition import files, handwriting
-from recognition.alphabet import NAMES
-from recognition.errors import UserError
+from recognition.base import files
+from recognition.base.alphabet import NAMES
+from recognition.base.errors import UserError
+from recognition.ink import handwriting
 
 TABLE = "letters.csv"
 

@@ -15,9 +15,9 @@ from threading import Lock
 from distributed import Client, KilledWorker, Worker, WorkerPlugin, get_worker
 from distributed.comm import CommClosedError, get_address_host_port
 
-from recognition import determinism, store
-from recognition.errors import UserError
-from recognition.workers import Pool
+from recognition.base import determinism, fingerprints
+from recognition.base.errors import UserError
+from recognition.sweep.processes import Pool
 
 PATIENCE_S = 8  # seconds for a scheduler to answer, and for a first worker to be there
 UNPACKING = Lock()  # a worker may have several threads
@@ -31,9 +31,9 @@ class Door(WorkerPlugin):
 
     def __init__(self, name: str, program: str, device: str, packed: bytes) -> None:
         self.name, self.device = name, device
-        self.program = Path(program).relative_to(store.ROOT)  # a worker has a root of its own
-        self.code = store.code(program)
-        self.versions = store.versions()
+        self.program = Path(program).relative_to(fingerprints.ROOT)  # a worker has a root of its own
+        self.code = fingerprints.code(program)
+        self.versions = fingerprints.versions()
         self.packed = packed
         self.data: object = None  # unpacked, by the first task
         self.refusal = ""
@@ -47,10 +47,10 @@ class Door(WorkerPlugin):
 
     def check(self, worker: object) -> None:
         determinism.pin_arithmetic_once()
-        found = dict(store.code(store.ROOT / self.program))
+        found = dict(fingerprints.code(fingerprints.ROOT / self.program))
         if other := sorted(name for name, sha256 in self.code if found.get(name) != sha256):
             raise UserError(f"the worker {worker} has another version of {', '.join(other)}; give it this commit")
-        if other := sorted(set(self.versions) - set(store.versions())):
+        if other := sorted(set(self.versions) - set(fingerprints.versions())):
             raise UserError(f"the worker {worker} lacks {', '.join(other)}; install requirements.txt there")
         if self.device == "cuda":
             import torch  # after the pinning

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from recognition.effects import CONFIDENCE, HYPOTHESES, Noise
-from recognition.params import Params
+from recognition.base.params import Params
+from recognition.sweep.effects import CONFIDENCE, HYPOTHESES, Noise
 
 WAYS = {"last_layer": "a new last layer alone, as in the original", "all_layers": "all layers tuned"}
 CHANCE = 0.05  # a filter's form counts where chance matches it as well less often

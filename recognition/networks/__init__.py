@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import mobilenet_v3_large
 
-from recognition.dropout import Dropout
-from recognition.pooling import convolve_and_pool
+from recognition.networks.quick.dropout import Dropout
+from recognition.networks.quick.pooling import convolve_and_pool
 
 IMAGE_SIZE = 28  # pixels, height and width of every picture
 HEAD = "fc2"  # the last layer with weights: one output a class

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import torch
 
-from recognition import datasets, files, networks, store, training
-from recognition.augmentation import Distortion
-from recognition.checkpoints import serialised
-from recognition.datasets import Normalisation, Split
-from recognition.determinism import generator, pin_torch
-from recognition.errors import UserError
-from recognition.training import Recipe, Score
+from recognition import networks
+from recognition.base import files, fingerprints
+from recognition.base.determinism import generator, pin_torch
+from recognition.base.errors import UserError
+from recognition.training import datasets, fit
+from recognition.training.augmentation import Distortion
+from recognition.training.checkpoints import serialised
+from recognition.training.datasets import Normalisation, Split
+from recognition.training.fit import Recipe, Score
 
 
 class Cell(NamedTuple):
@@ -66,7 +68,7 @@ class Data(NamedTuple):
     classes: int
 
     def digests(self) -> list[str]:
-        return [store.digest(part.numpy()) for split in self[:3] for part in split]
+        return [fingerprints.digest(part.numpy()) for split in self[:3] for part in split]
 
 
 def load(root: Path, held_out: int, seed: int) -> Data:
@@ -100,10 +102,10 @@ def compute(cell: Cell, shared: Callable[[], Data], device: str, kept: Path | No
     data = shared()
     network = cell.network(data.classes)
     try:
-        history = training.fit(
+        history = fit.fit(
             network, data.train, [data.held_out], data.normalisation, cell.recipe, device, kept, lambda n: None
         )
-        test = training.mean_score(network, data.test.to(device), data.normalisation)
+        test = fit.mean_score(network, data.test.to(device), data.normalisation)
     except torch.OutOfMemoryError:
         raise UserError("the GPU's memory is full; lower sweep.workers in params.yaml") from None
     return Outcome(history.epochs[-1].train_loss, history.epochs[-1].scores[0], test)
@@ -111,9 +113,9 @@ def compute(cell: Cell, shared: Callable[[], Data], device: str, kept: Path | No
 
 def share(data: Data, folder: Path) -> Callable[[], Data]:
     """Write the data to a file of `folder` that every process of this machine maps into memory: one copy for all."""
-    path = folder / f"{store.fingerprint(__file__, data.digests())}.pt"
+    path = folder / f"{fingerprints.of(__file__, data.digests())}.pt"
     files.write_bytes(path, pack(data))  # also where it is: to read and check it would take as long
-    store.prune(folder, newest=8)  # other runs at the same time have data of their own
+    fingerprints.prune(folder, newest=8)  # other runs at the same time have data of their own
     return partial(mapped, path)
 
 

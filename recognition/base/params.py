@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from recognition.alphabet import NAMES
-from recognition.errors import UserError
+from recognition.base.alphabet import NAMES
+from recognition.base.errors import UserError
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Device = Literal["auto", "cpu", "cuda"]

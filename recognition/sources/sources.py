@@ -26,8 +26,8 @@ from tempfile import TemporaryDirectory
 from typing import IO, NamedTuple, Protocol, TextIO
 from urllib.error import HTTPError, URLError
 
-from recognition import files
-from recognition.errors import UserError
+from recognition.base import files
+from recognition.base.errors import UserError
 
 CHUNK = 1 << 14  # bytes; gunzip of one is 16 MB at most, however hard it was packed
 SIZE_LIMIT = 1 << 28  # bytes of a file whose size is not known; the one there is has 22 MB

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recognition import handwriting, training
-from recognition.checkpoints import Checkpoint
-from recognition.errors import UserError
+from recognition.base.errors import UserError
+from recognition.ink import handwriting
+from recognition.training import fit
+from recognition.training.checkpoints import Checkpoint
 
 
 class Reading(NamedTuple):
@@ -42,7 +43,7 @@ def read(
     if not paths:
         return [], failures
     batch = torch.from_numpy(np.stack([one for one in found if not isinstance(one, UserError)]))
-    rows = training.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
+    rows = fit.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
     readings = [
         Reading(path, checkpoint.classes[int(row.argmax())], row.exp().tolist())
         for path, row in zip(paths, rows, strict=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.datasets import MNIST, FashionMNIST
 
-from recognition.errors import UserError
+from recognition.base.errors import UserError
 
 READERS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
 CLASSES = {"mnist": [str(digit) for digit in range(10)], "fashion_mnist": FashionMNIST.classes}

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from recognition.errors import UserError
+from recognition.base.errors import UserError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 

@@ -26,8 +26,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
-from recognition.files import write_png
-from recognition.filters import Description
+from recognition.base.files import write_png
+from recognition.telling.filters import Description
 
 if TYPE_CHECKING:
     from recognition.networks import Layer  # a record; networks imports torch, and figures do not

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recognition import files, optimizers
-from recognition.augmentation import Distortion
-from recognition.checkpoints import serialised
-from recognition.datasets import Normalisation, Split
-from recognition.determinism import generator
-from recognition.dropout import Dropout
-from recognition.errors import UserError
+from recognition.base import files
+from recognition.base.determinism import generator
+from recognition.base.errors import UserError
+from recognition.networks.quick.dropout import Dropout
+from recognition.training import optimizers
+from recognition.training.augmentation import Distortion
+from recognition.training.checkpoints import serialised
+from recognition.training.datasets import Normalisation, Split
 
 STEPS_PER_POINT = 20  # steps whose mean training loss is one point of the curve
 KEEP_EVERY = 1.0  # seconds, at least, between two states that are written: small epochs are as short as writing one

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 
-from recognition import cells, files, store, workers
-from recognition.cells import Cell, Data, Outcome
-from recognition.errors import UserError
-from recognition.training import Score
+from recognition.base import files, fingerprints
+from recognition.base.errors import UserError
+from recognition.sweep import processes, task
+from recognition.sweep.task import Cell, Data, Outcome
+from recognition.training.fit import Score
 
 KEPT = 5000  # outcomes in the store, 200 bytes each
 STATES = 100  # of trainings that were killed, up to some MB each
@@ -25,8 +26,8 @@ def outcomes(
     workers. The outcomes are the same wherever they are computed, in whatever order, and whatever else is.
     """
     finished, states = folder / "outcomes", folder / "states"
-    common = store.fingerprint(cells.__file__, device, *data.digests(), data.normalisation, data.classes)
-    names = {cell: store.digest(repr((common, cell)).encode())[:32] for cell in wanted}
+    common = fingerprints.of(task.__file__, device, *data.digests(), data.normalisation, data.classes)
+    names = {cell: fingerprints.digest(repr((common, cell)).encode())[:32] for cell in wanted}
     missing = []
     for cell, name in names.items():
         if (outcome := read(finished / f"{name}.json")) is None:
@@ -35,12 +36,12 @@ def outcomes(
             yield cell, outcome
     if not missing:
         return
-    missing.sort(key=lambda cell: cell.recipe.epochs * cells.size(*cell[:3], data.classes).macs, reverse=True)
-    with pool(min(n_workers or workers.cores(), len(missing)), scheduler, device, folder / "data") as (submit, share):
+    missing.sort(key=lambda cell: cell.recipe.epochs * task.size(*cell[:3], data.classes).macs, reverse=True)
+    with pool(min(n_workers or processes.cores(), len(missing)), scheduler, device, folder / "data") as (submit, share):
         handle, futures = share(data), {}
         for cell in missing:
             kept = None if scheduler else states / names[cell]  # on another machine there is no such folder
-            futures[submit(cells.compute, cell, handle, device, kept)] = cell
+            futures[submit(task.compute, cell, handle, device, kept)] = cell
         for future in as_completed(futures):
             cell, outcome = futures.pop(future), future.result()
             files.write_json(finished / f"{names[cell]}.json", outcome)
@@ -48,20 +49,20 @@ def outcomes(
             yield cell, outcome
     for place, newest in (finished, KEPT), (states, STATES):
         place.mkdir(exist_ok=True)
-        store.prune(place, newest)
+        fingerprints.prune(place, newest)
 
 
-def pool(n: int, scheduler: str | None, device: str, folder: Path) -> AbstractContextManager[workers.Pool]:
+def pool(n: int, scheduler: str | None, device: str, folder: Path) -> AbstractContextManager[processes.Pool]:
     """Where the cells are computed. Dask is imported only where it is asked for."""
     if scheduler is None:
-        return workers.processes(n, partial(cells.share, folder=folder))
+        return processes.pool(n, partial(task.share, folder=folder))
     try:
-        from recognition import cluster
+        from recognition.sweep import dask
     except ModuleNotFoundError as error:
         raise UserError(
-            f"params.yaml: sweep.scheduler: {error.name} is missing; pip install -r requirements-cluster.txt, or null"
+            f"params.yaml: sweep.scheduler: {error.name} is missing; pip install -r requirements-dask.txt, or null"
         ) from None
-    return cluster.workers(scheduler, cells.__file__, device, cells.pack, cells.unpack)
+    return dask.workers(scheduler, task.__file__, device, task.pack, task.unpack)
 
 
 def read(path: Path) -> Outcome | None:

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from recognition import alphabet, handwriting, letters
-from recognition.errors import UserError
-from recognition.sources import UNFIT, Failure, Progress, answer, reason, steady
+from recognition.base import alphabet
+from recognition.base.errors import UserError
+from recognition.greek import dataset
+from recognition.ink import handwriting
+from recognition.sources.sources import UNFIT, Failure, Progress, answer, reason, steady
 
 DRIVE = "https://drive.google.com/drive/folders/1c4XRiisC3ZAQLG-Pc7yR7W6doxjPS5AN"  # the original report's
 OMNIGLOT_BYTES = 1 << 25  # of the archive, at most; it has 9.5 MB
@@ -132,7 +134,7 @@ def rendered() -> list[Picture]:
 def readable(found: list[tuple[str, str, str, Path]], complain: Complain) -> list[Picture]:
     """Of (letter, name, origin, file) those that can be read, with the writers that their names tell."""
     pictures = []
-    writers = letters.writers([(letter, name) for letter, name, _, _ in found])
+    writers = dataset.writers([(letter, name) for letter, name, _, _ in found])
     for (letter, name, origin, path), writer in zip(found, writers, strict=True):
         try:
             grey = handwriting.read_grey(path)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 
-from recognition.errors import UserError
+from recognition.base.errors import UserError
 
 INSTRUCTION_SET = {
     "ATEN_CPU_CAPABILITY": "avx2",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import NamedTuple
 
-from recognition.errors import UserError
+from recognition.base.errors import UserError
 
 
 class Pool(NamedTuple):
@@ -19,7 +19,7 @@ class Pool(NamedTuple):
 
 
 @contextmanager
-def processes(n: int, share: Callable) -> Iterator[Pool]:
+def pool(n: int, share: Callable) -> Iterator[Pool]:
     """`n` processes of this machine. They end with this one, however it ends.
 
     Raises UserError where one of them ends abruptly.
