@@ -1,6 +1,7 @@
 """What a sweep's numbers say: thresholds and verdicts."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -40,11 +41,65 @@ def test_the_threshold_scales_as_a_deviation_of_means():
         ([0.899, 0.90], "within the noise"),
         ([0.88, 0.90], "contradicted"),
         ([0.89, 0.91, 0.87], "partly contradicted"),
+        ([0.90, 0.895, 0.889], "partly confirmed: 0 is better than 2"),
+        ([0.90, 0.8855, 0.895], "partly confirmed: 0 is better than 1"),
+        ([0.90, 0.8995, 0.895, 0.8892], "partly confirmed: 0 and 1 are better than 3"),
+        ([0.90, 0.896, 0.889, 0.8892], "partly confirmed: 0 is better than 2 and 3"),
         ([0.9], "not asked"),
     ],
 )
 def test_a_verdict_follows_from_the_means(means, says):
     assert verdict(dict(enumerate(means)), 0.01 if len(means) > 1 else math.nan) == says
+
+
+def test_a_level_that_loses_to_one_other_alone_is_not_the_only_worse():
+    means = {5: 0.90, 4: 0.8985, 3: 0.897, 2: 0.8955, 1: 0.8895}
+    assert verdict(means, 0.01) == "partly confirmed: 5 is better than 1"
+
+
+def defined(means: list[float], threshold: float) -> str:
+    """The verdict by its definition, level by level; the levels are 0, 1, ..., best first as expected."""
+    levels = range(len(means))
+    beats = {level: [o for o in levels if means[level] - means[o] > threshold] for level in levels}
+    as_expected = {level: [o for o in beats[level] if o > level] for level in levels}
+    good, bad = any(as_expected.values()), any(o < level for level in levels for o in beats[level])
+    if not good or bad:
+        return "partly contradicted" if good else "contradicted" if bad else "within the noise"
+    everyone = set(levels)
+    for one in levels:
+        losers = set().union(*as_expected.values())
+        if len(means) > 2 and losers == {one} and all(one in as_expected[o] for o in everyone - {one}):
+            return f"partly confirmed: only {one} is worse"
+        winners = {o for o in levels if as_expected[o]}
+        if len(means) > 2 and winners == {one} and set(as_expected[one]) == everyone - {one}:
+            return f"partly confirmed: only {one} is better"
+    return "confirmed" if len(means) == 2 or (len(losers) > 1 and len(winners) > 1) else "partly confirmed"
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4, 5])
+def test_a_verdict_is_that_of_its_definition(levels):
+    draw, seen = np.random.default_rng(levels), set()
+    for _ in range(3000):
+        ranked = -0.4 * np.arange(levels) * draw.integers(-1, 3)
+        means = (ranked + draw.normal(size=levels) * draw.choice([0.1, 0.5, 1])).tolist()
+        says, expected = verdict(dict(enumerate(means)), 1.0), defined(means, 1.0)
+        if expected == "partly confirmed":  # and neither "only"
+            assert "only" not in says and "better than" in says
+        else:
+            assert says == expected
+        seen.add(says.split(":")[0])
+    assert len(seen) == (3 if levels == 2 else 5)
+
+
+def test_what_is_partly_confirmed_names_every_pair_and_no_other():
+    draw = np.random.default_rng(0)
+    for _ in range(3000):
+        means = dict(enumerate((-0.3 * np.arange(5) + 0.3 * draw.normal(size=5)).tolist()))
+        says = re.fullmatch(r"partly confirmed: (.+) (?:is|are) better than (.+)", verdict(means, 1.0))
+        if says:
+            better, worse = ({int(name) for name in re.findall(r"\d", side)} for side in says.groups())
+            apart = {(a, b) for a in means for b in means if means[a] - means[b] > 1.0}
+            assert apart == {(a, b) for a in better for b in worse}
 
 
 def test_without_noise_there_is_no_verdict():

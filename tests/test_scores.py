@@ -1,9 +1,14 @@
 import math
+import subprocess
+import sys
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from recognition.training import scores
+
+NORMAL_95 = NormalDist().inv_cdf(0.975)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +24,23 @@ def test_wilson_solves_its_defining_equation():
     """The bounds are the shares p from which the observed one is exactly 1.96 standard deviations away."""
     for correct, n in [(9940, 10000), (39, 40), (1, 3)]:
         for p in scores.wilson(correct, n):
-            assert abs(correct / n - p) == pytest.approx(scores.NORMAL_95 * math.sqrt(p * (1 - p) / n))
+            assert abs(correct / n - p) == pytest.approx(NORMAL_95 * math.sqrt(p * (1 - p) / n))
+
+
+@pytest.mark.parametrize("n", [1, 3, 12, 9943])
+def test_none_and_all_have_exact_ends(n):
+    assert scores.wilson(0, n)[0] == 0.0
+    assert scores.wilson(n, n)[1] == 1.0
+
+
+def test_more_right_than_trials_is_an_error():
+    with pytest.raises(ValueError, match="k"):
+        scores.wilson(3, 2)
+
+
+def test_scores_load_scipy_only_where_an_interval_is_asked_for():
+    program = "import sys, recognition.training.scores; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_no_trials_say_nothing():

@@ -1,12 +1,15 @@
-"""What the dimensions of a sweep do to the accuracy, and which of it exceeds the noise."""
+"""What the dimensions of a sweep do to the accuracy, and which of it exceeds the noise.
+
+Accuracies are shares, 0 to 1, all on the same held-out pictures. The noise is the spread over seeds on these pictures,
+so every threshold and every verdict is about these pictures: that they are a sample, and that others would add a spread
+of their own, is left out.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
-
-from scipy.stats import studentized_range
 
 CONFIDENCE = 0.95
 
@@ -28,14 +31,17 @@ HYPOTHESES = {
 
 
 class Noise(NamedTuple):
-    """How far the accuracy of one and the same network spreads over seeds."""
+    """How far the accuracy of one and the same network spreads over seeds, on the same held-out pictures."""
 
     seeds: int
     deviation: float  # nan for fewer than two seeds
 
     def threshold(self, levels: int, cells: int) -> float:
         """The difference between two of `levels` means, each over `cells` networks, that chance exceeds in 5 % of
-        sweeps: J. W. Tukey's honestly significant difference, the deviation known from the seeds alone."""
+        sweeps on these pictures: J. W. Tukey's honestly significant difference, the deviation known from the seeds
+        alone. nan for fewer than two seeds."""
+        from scipy.stats import studentized_range  # here, as it takes a second and more to import
+
         quantile = studentized_range.ppf(CONFIDENCE, levels, self.seeds - 1) if self.seeds > 1 else math.nan
         return float(quantile * self.deviation / math.sqrt(cells))
 
@@ -54,7 +60,7 @@ class Effect(NamedTuple):
 
     means: dict[object, float]  # accuracy by level, over all else
     spread: float  # the best mean less the worst
-    threshold: float  # what chance alone reaches in 5 % of sweeps
+    threshold: float  # what chance alone reaches in 5 % of sweeps on these pictures
     verdict: str
 
 
@@ -69,11 +75,13 @@ def number(value: float | None) -> float:
 
 
 def noise(accuracies: Sequence[float]) -> Noise:
+    """From the accuracies of one network under several seeds, on the same held-out pictures."""
     return Noise(len(accuracies), stdev(accuracies) if len(accuracies) > 1 else math.nan)
 
 
 def effect(levels: Sequence, accuracies: Sequence[float], noise: Noise, hypothesis: Hypothesis) -> Effect:
-    """The effect of a dimension of a full grid, from the level and the accuracy of every network."""
+    """The effect of a dimension of a full grid on these pictures, from the level and the accuracy of every network.
+    Raises ValueError where there is no network, or not as many levels as accuracies."""
     order = sorted(set(levels), key=hypothesis.rank)
     means = {level: fmean(a for own, a in zip(levels, accuracies, strict=True) if own == level) for level in order}
     threshold = noise.threshold(len(order), len(levels) // len(order)) if len(order) > 1 else math.nan
@@ -82,7 +90,13 @@ def effect(levels: Sequence, accuracies: Sequence[float], noise: Noise, hypothes
 
 
 def verdict(means: Mapping[Any, float], threshold: float) -> str:
-    """On a hypothesis whose levels have these means, the one expected to be best first."""
+    """On a hypothesis whose levels have these mean accuracies, the one expected to be best first. It holds on these
+    pictures.
+
+    Two levels differ where their means do by more than `threshold`. Contradicted: some differ, and none as expected;
+    partly contradicted: some do as expected and some the other way round. Confirmed: there are only two levels, or
+    more than one is better than another and more than one is worse. Otherwise it is confirmed in part, and says of whom.
+    """
     if math.isnan(threshold):
         return "not asked" if len(means) < 2 else "noise not measured"
     pairs = list(combinations(means, 2))
@@ -91,16 +105,26 @@ def verdict(means: Mapping[Any, float], threshold: float) -> str:
         return "partly contradicted" if as_expected else "contradicted"
     if not as_expected:
         return "within the noise"
-    better, worse = (set(own) for own in zip(*as_expected, strict=True))
-    if len(means) > 2 and len(worse) == 1:
-        return f"partly confirmed: only {worse.pop()} is worse"
-    if len(means) > 2 and len(better) == 1:
-        return f"partly confirmed: only {better.pop()} is better"
-    return "confirmed"
+    better, worse = (list(dict.fromkeys(own)) for own in zip(*as_expected, strict=True))
+    if len(means) == 2 or (len(better) > 1 and len(worse) > 1):
+        return "confirmed"
+    others = len(means) - 1
+    if len(better) == others:
+        return f"partly confirmed: only {worse[0]} is worse"
+    if len(worse) == others:
+        return f"partly confirmed: only {better[0]} is better"
+    return f"partly confirmed: {listed(better)} {'is' if len(better) == 1 else 'are'} better than {listed(worse)}"
+
+
+def listed(names: Sequence[object]) -> str:
+    """For a sentence: "5", "5 and 4", "5, 4 and 3"."""
+    *first, last = map(str, names)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def enough(accuracies: dict[int, float], threshold: float) -> int | None:
-    """The least number after which no greater one is better by more than chance; None where the noise is not known."""
+    """The least number of epochs after which no greater one is better by more than chance on these pictures, from the
+    accuracy by number; None where the noise is not known (`threshold` is nan). Raises ValueError for no numbers."""
     if math.isnan(threshold):
         return None
     return min(n for n, own in accuracies.items() if all(a <= own + threshold for m, a in accuracies.items() if m > n))
