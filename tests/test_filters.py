@@ -1,8 +1,14 @@
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from recognition.telling.filters import describe, respond
+from recognition.telling.filters import CHANCE, by_chance, describe, holm, respond
 
 ANGLES = range(0, 180, 15)
 
@@ -105,3 +111,61 @@ def test_responses_are_those_of_conv2d(k):
         torch.from_numpy(image)[None, None], torch.from_numpy(filters)[:, None], padding="same"
     )
     np.testing.assert_allclose(respond(image, filters), expected[0].numpy(), atol=1e-12)
+
+
+def test_of_random_sets_of_ten_one_in_twenty_has_a_form_beyond_chance():
+    draw, sets = np.random.default_rng(1), 1000
+    beyond = sum(min(by_chance(describe(draw.normal(size=(10, 5, 5))), 5)) < CHANCE for _ in range(sets))
+    assert 0.05 * sets - 2.6 * (0.0475 * sets) ** 0.5 < beyond < 0.05 * sets + 2.6 * (0.0475 * sets) ** 0.5
+
+
+@pytest.mark.parametrize("n", [1, 10, 90])
+def test_a_clear_form_is_beyond_chance_however_many_are_judged(n):
+    weights = np.random.default_rng(n).normal(size=(n, 5, 5))
+    weights[0] = line(45)
+    assert by_chance(describe(weights), 5)[0] < CHANCE
+    assert by_chance([], 5) == []
+
+
+def test_no_form_is_beyond_chance_for_certain():
+    assert by_chance(describe(np.zeros((2, 5, 5))), 5) == [1, 1]
+    assert min(by_chance(describe(line(45)[None]), 5)) > 0
+
+
+def test_shares_are_adjusted_as_holm_says():
+    """His method step by step: the least share is held against a / n, the next against a / (n - 1), until one fails."""
+    draw = np.random.default_rng(2)
+    for _ in range(200):
+        shares = (draw.random(6) ** 3).tolist()
+        adjusted = holm(shares)
+        for level in (0.01, 0.05, 0.3):
+            rejected = set()
+            for place, i in enumerate(np.argsort(shares)):
+                if shares[i] > level / (6 - place):
+                    break
+                rejected.add(i)
+            assert {i for i in range(6) if adjusted[i] <= level} == rejected
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06]) and holm([]) == []
+
+
+def test_what_is_found_does_not_depend_on_numpys_choice_of_kernels():
+    program = (
+        "import hashlib, numpy as np; from recognition.telling.filters import describe, by_chance, respond;"
+        "w = np.random.default_rng(0).standard_normal((10, 5, 5)).astype(np.float32); found = describe(w);"
+        "print(found, by_chance(found, 5));"
+        "print(hashlib.sha256(respond(np.arange(784).reshape(28, 28) / 255, w)).hexdigest())"
+    )
+    features = np._core._multiarray_umath
+    beyond = [name for name in features.__cpu_dispatch__ if features.__cpu_features__[name]]
+    run = {"args": [sys.executable, "-c", program], "capture_output": True, "check": True, "text": True}
+    as_it_is = subprocess.run(**run).stdout
+    assert as_it_is == subprocess.run(**run, env=os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(beyond)}).stdout
+    assert len(beyond) and len(as_it_is) > 500
+
+
+def test_arrays_meet_no_function_that_numpy_chooses_by_processor():
+    source = (Path(__file__).parent.parent / "recognition/telling/filters.py").read_text()
+    for node in ast.walk(ast.parse(source)):
+        assert not isinstance(node, ast.Pow | ast.MatMult)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np":
+            assert node.attr not in {"linalg", "exp", "sin", "cos", "hypot", "arctan2", "dot", "einsum", "power"}

@@ -95,7 +95,7 @@ def verdict(means: Mapping[Any, float], threshold: float) -> str:
 
     Two levels differ where their means do by more than `threshold`. Contradicted: some differ, and none as expected;
     partly contradicted: some do as expected and some the other way round. Confirmed: there are only two levels, or
-    more than one is better than another and more than one is worse. Otherwise it is confirmed in part, and says of whom.
+    more than one is better than another and more than one is worse. Otherwise it is confirmed in part and says of whom.
     """
     if math.isnan(threshold):
         return "not asked" if len(means) < 2 else "noise not measured"

@@ -1,13 +1,17 @@
-"""What a first-layer filter looks for: an edge, a line or a blob, and in which orientation. Numpy only.
+"""What a first-layer filter looks for: an edge, a line or a blob, and in which orientation.
 
 Conventions
 - A filter is a (k, k) array of weights, row 0 at the top, used as torch's conv2d does: by cross-correlation, unflipped.
   (Convolution would turn each filter by 180 degrees, which changes neither its kind nor its orientation.)
 - An orientation is that of the contour itself, of the edge or line and not of its gradient: degrees in [0, 180),
   anticlockwise from the horizontal as one sees it on the picture. "-" is 0, "/" is 45, "|" is 90, "\\" is 135.
+- What comes out reaches tracked files, so arrays know only products, quotients, sums and square roots here: numpy takes
+  its kernels for powers, exponentials and norms from the processor.
 """
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +19,8 @@ import numpy as np
 # Standard deviations of the templates' Gaussian, in kernel sizes. A wider one would be cut by the filter's square, and
 # orientations pulled towards the axes: at 5x5, step edges come out within 1.6 degrees up to 1/4, within 3.3 with 1/3.
 SCALES = (1 / 8, 1 / 6, 1 / 5, 1 / 4)
+CHANCE = 0.05  # a form counts where its adjusted share of chance is less
+RANDOM_FILTERS = 10_000, 100  # at least, in all and for each that is judged: the best has to beat nearly all of them
 
 
 class Description(NamedTuple):
@@ -51,86 +57,136 @@ def describe(filters: np.ndarray) -> list[Description]:
     A small filter matches something whatever its weights: `by_chance` says how often. A 2x2 filter has room for an edge
     only. Values are rounded, so that no last bit of arithmetic shows.
     """
-    return [_describe(np.asarray(weights, dtype=np.float64)) for weights in filters]
+    weights = np.asarray(filters, dtype=np.float64)
+    contrast = weights - weights.mean(axis=(1, 2), keepdims=True)
+    norms = np.sqrt(_sums(contrast * contrast))
+    constant = norms <= 1e-6 * np.abs(weights).max(axis=(1, 2))  # to the precision of float32
+    contrast = contrast / np.where(constant, 1.0, norms)[:, None, None]
+
+    sigmas = [scale * weights.shape[-1] for scale in SCALES]
+    edges = [_match_edges(contrast, sigma) for sigma in sigmas]
+    lines = [_match_lines(contrast, sigma) for sigma in sigmas]
+    blobs = np.stack([_match_blobs(contrast, sigma) for sigma in sigmas]).max(axis=0)
+    return [
+        NOTHING
+        if constant[i]
+        else _description(
+            max((float(match[i]), _angle(y[i], x[i])) for match, x, y in edges),
+            max((float(match[i]), _angle(y[i], x[i]) / 2) for match, x, y in lines),
+            float(blobs[i]),
+        )
+        for i in range(len(weights))
+    ]
 
 
 def by_chance(descriptions: Sequence[Description], k: int) -> list[float]:
-    """For each description the share, 0 to 1, of 1,000 k x k filters of random weights that match as well or better.
+    """For each k x k filter's description, of a set that is judged together, how likely chance alone gives one such,
+    0 to 1: of as many filters of random weights, how often is there one in which it matches as well or better?
 
-    Of 5x5 ones half reach 0.16 and one in twenty 0.33.
+    A filter's own share is (r + 1) / (N + 1), r being how many of N random filters match as well; S. Holm's correction
+    ("A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979) adjusts the shares so that
+    of random sets one in twenty holds any filter below `CHANCE`.
     """
-    noise = np.random.default_rng(0).standard_normal((1000, k, k))
-    matches = np.array([found.match for found in describe(noise)])
-    return [float(np.mean(matches >= found.match)) for found in descriptions]
+    if not descriptions:
+        return []
+    in_all, each = RANDOM_FILTERS
+    total = max(in_all, each * len(descriptions))
+    matches = _random_matches(total, k)
+    as_good = [total - int(np.searchsorted(matches, found.match)) for found in descriptions]
+    return holm([(r + 1) / (total + 1) for r in as_good])
+
+
+@lru_cache
+def _random_matches(total: int, k: int) -> np.ndarray:
+    """What `total` filters of random weights match, the least first."""
+    noise = np.random.default_rng(0).standard_normal((total, k, k))
+    return np.sort([found.match for found in describe(noise)])
+
+
+def holm(shares: Sequence[float]) -> list[float]:
+    """Shares of chance (p-values, 0 to 1) of tests that are judged together, adjusted by Holm's correction."""
+    adjusted, least = [0.0] * len(shares), 0.0
+    for place, i in enumerate(sorted(range(len(shares)), key=shares.__getitem__)):
+        least = max(least, min(1.0, (len(shares) - place) * shares[i]))
+        adjusted[i] = least
+    return adjusted
 
 
 def respond(image: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """Each filter's response to `image` (H, W): (K, H, W), the cross-correlation that torch's conv2d computes with
-    padding="same", that is with zeros around, one more at the right and bottom where k is even.
+    """Each of `filters`' (K, k, k) response to `image` (H, W): (K, H, W) float64, the cross-correlation that torch's
+    conv2d computes with padding="same", that is with zeros around, one more at the right and bottom where k is even.
     """
     k = filters.shape[-1]
+    height, width = image.shape
     padded = np.pad(np.asarray(image, dtype=np.float64), ((k - 1) // 2, k // 2))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k))  # (H, W, k, k)
-    return np.einsum("hwij,fij->fhw", windows, filters)
+    weights = np.asarray(filters, dtype=np.float64)[:, :, :, None, None]
+    responses = np.zeros((len(filters), height, width))
+    for row in range(k):
+        for column in range(k):
+            responses += weights[:, row, column] * padded[row : row + height, column : column + width]
+    return responses
 
 
-def _describe(weights: np.ndarray) -> Description:
-    contrast = _without_mean(weights)
-    norm = np.linalg.norm(contrast)
-    if norm <= 1e-6 * np.abs(weights).max():  # constant, to the precision of float32
-        return NOTHING
-    contrast = contrast / norm
-
-    sigmas = [scale * len(weights) for scale in SCALES]
-    edge, across_edge = max(_match_edge(contrast, sigma) for sigma in sigmas)
-    line, across_line = max(_match_line(contrast, sigma) for sigma in sigmas)
-    blob = max(_match_blob(contrast, sigma) for sigma in sigmas)
-
-    edge, line, blob = (min(1.0, round(float(match), 4)) for match in (edge, line, blob))
-    across = across_edge if edge >= line else across_line
-    along = float(np.degrees(across)) + 90  # a contour runs at right angles to its derivative
+def _description(edge: tuple[float, float], line: tuple[float, float], blob: float) -> Description:
+    """From the best match of an edge and of a line, each with the angle (radians) in which it derives."""
+    matches = [min(1.0, round(match, 4)) for match in (edge[0], line[0], blob)]
+    across = edge[1] if matches[0] >= matches[1] else line[1]
+    along = math.degrees(across) + 90  # a contour runs at right angles to its derivative
     orientation = round(along % 180, 1) % 180
-    match, kind = max((edge, "edge"), (line, "line"), (blob, "blob"))
-    return Description(kind, orientation, edge, line, blob) if match > 0 else NOTHING
+    match, kind = max(zip(matches, ("edge", "line", "blob"), strict=True))
+    return Description(kind, orientation, *matches) if match > 0 else NOTHING
 
 
-def _match_edge(contrast: np.ndarray, sigma: float) -> tuple[float, float]:
-    """The best match of a steered first derivative, and the angle (radians) in which it derives."""
-    x, y, gaussian = _grid(len(contrast), sigma)
+def _match_edges(contrast: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each filter of `contrast` (K, k, k) the match of a steered first derivative, and the two parts (x, y) of the
+    direction in which it derives; (K,) each."""
+    x, y, gaussian = _grid(contrast.shape[-1], sigma)
     dx, dy = x * gaussian, y * gaussian  # orthogonal and of equal norm on a square grid
-    along_x, along_y = np.sum(contrast * dx), np.sum(contrast * dy)
-    return (along_x**2 + along_y**2) / np.sum(dx**2), np.arctan2(along_y, along_x)
+    along_x, along_y = _sums(contrast * dx), _sums(contrast * dy)
+    return (along_x * along_x + along_y * along_y) / _sums(dx * dx), along_x, along_y
 
 
-def _match_line(contrast: np.ndarray, sigma: float) -> tuple[float, float]:
-    """The best match of a steered second derivative, and the angle (radians) in which it derives.
+def _match_lines(contrast: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of a steered second derivative, but for the direction's angle, which is twice that of the derivative.
 
     The derivative at angle t is ring + cos(2t) plus + sin(2t) cross, three orthogonal parts. In the plane the last two
     have the same norm; on a coarse grid they do not until they are given it, and then t has a closed form.
     """
-    x, y, gaussian = _grid(len(contrast), sigma)
-    ring = _without_mean((x**2 + y**2 - 2 * sigma**2) * gaussian)
-    plus, cross = (x**2 - y**2) * gaussian, 2 * x * y * gaussian
-    cross = cross * np.sqrt(np.sum(plus**2) / np.sum(cross**2))
-    energy = np.sum(ring**2) + np.sum(plus**2)
+    x, y, gaussian = _grid(contrast.shape[-1], sigma)
+    ring = _without_mean((x * x + y * y - 2 * sigma * sigma) * gaussian)
+    plus, cross = (x * x - y * y) * gaussian, 2 * x * y * gaussian
+    cross = cross * math.sqrt(_sums(plus * plus) / _sums(cross * cross))
+    energy = _sums(ring * ring) + _sums(plus * plus)
     if energy < 1e-12:  # 2x2: all pixels lie on the diagonals, at one distance from the centre
-        return 0.0, 0.0
-    a, b, c = (np.sum(contrast * part) for part in (ring, plus, cross))
-    sign = -1.0 if a < 0 else 1.0  # a bright and a dark line are the same line
-    return (abs(a) + np.hypot(b, c)) ** 2 / energy, np.arctan2(sign * c, sign * b) / 2
+        return (np.zeros(len(contrast)),) * 3
+    a, b, c = (_sums(contrast * part) for part in (ring, plus, cross))
+    sign = np.where(a < 0, -1.0, 1.0)  # a bright and a dark line are the same line
+    most = np.abs(a) + np.sqrt(b * b + c * c)
+    return most * most / energy, sign * b, sign * c
 
 
-def _match_blob(contrast: np.ndarray, sigma: float) -> float:
-    x, y, gaussian = _grid(len(contrast), sigma)
-    blobs = [_without_mean(blob) for blob in (gaussian, (x**2 + y**2 - 2 * sigma**2) * gaussian)]
-    return max(np.sum(contrast * blob) ** 2 / max(np.sum(blob**2), 1e-12) for blob in blobs)
+def _match_blobs(contrast: np.ndarray, sigma: float) -> np.ndarray:
+    x, y, gaussian = _grid(contrast.shape[-1], sigma)
+    blobs = [_without_mean(blob) for blob in (gaussian, (x * x + y * y - 2 * sigma * sigma) * gaussian)]
+    along = [(_sums(contrast * blob), max(float(_sums(blob * blob)), 1e-12)) for blob in blobs]
+    return np.stack([part * part / norm for part, norm in along]).max(axis=0)
 
 
 def _grid(k: int, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixel centres x (to the right) and y (upwards), from the middle of a k x k filter, and the Gaussian there."""
     x = np.arange(k) - (k - 1) / 2
     y = -x[:, None]
-    return x, y, np.exp(-(x**2 + y**2) / (2 * sigma**2))
+    bell = np.array([math.exp(-value * value / (2 * sigma * sigma)) for value in x.tolist()])
+    return x, y, bell * bell[:, None]
+
+
+def _angle(y: np.float64, x: np.float64) -> float:
+    return math.atan2(float(y), float(x))
+
+
+def _sums(values: np.ndarray) -> np.ndarray:
+    """Of each (k, k) of `values`, in a fixed order."""
+    return values.sum(axis=(-2, -1))
 
 
 def _without_mean(values: np.ndarray) -> np.ndarray:
