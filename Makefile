@@ -30,7 +30,7 @@ clean: ## remove the environment and half-finished work; data, networks and repo
 git: # asked every time, not only when the environment is made
 	@git rev-parse --git-dir >/dev/null || { echo "error: see git's words above; DVC keeps its versions in git, so it needs git and a git clone of the repository" >&2; exit 1; }
 
-$(VENV)/ready: requirements.txt | git
+$(VENV)/ready: requirements.txt requirements-numbers.txt | git
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: $(PYTHON) cannot make environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)

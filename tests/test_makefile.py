@@ -13,6 +13,7 @@ from recognition.base import params
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 MAKEFILE = Path(__file__).parent.parent / "Makefile"
+PINS = ["requirements-cluster.txt", "requirements.txt", "requirements-numbers.txt"]
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def make(tmp_path):
     for name in "dvc", "ruff", "pyrefly", "pytest":
         (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\necho {name} $*\n")
         (tmp_path / ".venv/bin" / name).chmod(0o755)
-    for age, name in enumerate(["requirements-cluster.txt", "requirements.txt", ".venv/ready", ".venv/cluster"]):
+    for age, name in enumerate([*PINS, ".venv/ready", ".venv/cluster"]):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (age, age))
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "MAKE"))}
@@ -31,9 +32,9 @@ def make(tmp_path):
     bare |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}  # which may trust every folder
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=bare, check=True)
 
-    def run(target: str, **environment: str) -> subprocess.CompletedProcess:
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            ["make", target], cwd=tmp_path, env=bare | environment, capture_output=True, text=True, check=False
+            ["make", *words], cwd=tmp_path, env=bare | environment, capture_output=True, text=True, check=False
         )
 
     return run
@@ -44,6 +45,15 @@ def test_a_ready_environment_is_not_made_again(make, target):
     done = make(target)
     assert done.returncode == 0, done.stderr
     assert "dvc repro" in done.stdout and "pip install" not in done.stdout
+
+
+@pytest.mark.parametrize("pins", PINS)
+def test_an_environment_of_other_pins_is_made_anew(make, tmp_path, pins):
+    os.utime(tmp_path / pins, (100, 100))
+    done = make("--dry-run", "test")
+    assert done.returncode == 0, done.stderr
+    assert ("-m venv --clear" in done.stdout) == (pins != "requirements-cluster.txt")
+    assert "-r requirements-cluster.txt" in done.stdout
 
 
 @pytest.mark.parametrize("target", ["repro", "test"])

@@ -100,7 +100,9 @@ def test_a_misspelt_key_is_named_before_the_one_it_leaves_out(written):
         ("sweep.workers", 0),
         ("sweep.scheduler", "tcp://node"),
         ("sweep.scheduler", "tcp://node:99999"),
-        ("sweep.scheduler", "tls://node:8786"),
+        ("sweep.scheduler", "tls://node"),
+        ("sweep.scheduler", "tls://node:0"),
+        ("sweep.scheduler", "ucx://node:8786"),
         ("sweep.scheduler", "node:8786"),
         ("epochs.budgets", []),
         ("epochs.budgets", [1, 1]),
@@ -122,9 +124,16 @@ def test_a_wrong_item_is_named_with_its_place(written, key, value):
     assert f"{key}.0: " in message(written({key: value}))
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "tcp://node-7.cluster:80", "tcp://[::1]:8786"])
-def test_an_address_of_a_scheduler(written, address):
+@pytest.mark.parametrize("protocol", ["tcp", "tls"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8786", "node-7.cluster:80", "[::1]:8786"])
+def test_an_address_of_a_scheduler(written, protocol, host):
+    address = f"{protocol}://{host}"
     assert load(written({"sweep.scheduler": address})).sweep.scheduler == address
+
+
+def test_an_address_that_is_none_is_told_what_it_should_be(written):
+    said = message(written({"sweep.scheduler": "node:8786"}))
+    assert said.endswith("sweep.scheduler: should be tcp://host:port or tls://host:port, not 'node:8786'")
 
 
 @pytest.mark.parametrize(

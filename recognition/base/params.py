@@ -36,11 +36,11 @@ def once(values: list) -> list:
     return values
 
 
-def tcp(address: str) -> str:
-    """For the address of a Dask scheduler."""
-    found = re.fullmatch(r"tcp://(?:\[[\da-fA-F:]+\]|[^\s:/@]+):(\d{1,5})", address)
+def scheduler(address: str) -> str:
+    """For the address of a Dask scheduler; the certificates of tls:// are named in Dask's own configuration."""
+    found = re.fullmatch(r"t(?:cp|ls)://(?:\[[\da-fA-F:]+\]|[^\s:/@]+):(\d{1,5})", address)
     if not found or not 0 < int(found[1]) < 65536:
-        raise PydanticCustomError("address", "should be tcp://host:port")
+        raise PydanticCustomError("address", "should be tcp://host:port or tls://host:port")
     return address
 
 
@@ -140,7 +140,7 @@ class Sweep(Section):
     recipe: Optimisation
     device: Device
     workers: Annotated[int, Field(ge=1, le=1024)] | None
-    scheduler: Annotated[str, AfterValidator(tcp)] | None
+    scheduler: Annotated[str, AfterValidator(scheduler)] | None
 
 
 class Budgets(Section):
