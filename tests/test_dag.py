@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import networkx
 import pytest
 import yaml
 from pydantic import BaseModel
@@ -24,50 +25,93 @@ BORROWED = {
     "epochs": {"sweep"},
     "report": {"train", "finetune", "sweep", "mobilenet"},  # to tell them
 }
+OTHERWISE = {"render": "reports/figures", "backbone": "data/mobilenet", "download": "data/${item.dataset}"}  # outs
 NOT_IN_RESULTS = {"sweep.scheduler", "sweep.workers"}  # where cells are computed: never a reason to compute them anew
 
 
 @cache
-def modules_imported(module: str) -> frozenset[str]:
-    """The project's own files that importing the file `module` reads, itself and packages included."""
-    found = {module}
-    package = Path(module).parent / "__init__.py"
-    if package.name != module and (ROOT / package).exists():
-        found |= {str(package)}
-    names = set()
-    for node in ast.walk(ast.parse((ROOT / module).read_text())):
+def imported(file: str) -> frozenset[str]:
+    """The project's files that the import lines of `file` name, it and the __init__.py of packages included."""
+    modules = {".".join(Path(file).with_suffix("").parts)}
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    for name in names:
-        for path in (Path(*name.split(".")).with_suffix(".py"), Path(*name.split("."), "__init__.py")):
-            if (ROOT / path).exists():
-                found.add(str(path))
-    return frozenset(found)
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level and node.module, f"{file}: names of modules are written in full here"
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    parts = {tuple(module.split(".")[:n]) for module in modules for n in range(1, module.count(".") + 2)}
+    places = [Path(*part) for part in parts]
+    candidates = {str(path) for place in places for path in (place.with_suffix(".py"), place / "__init__.py")}
+    return frozenset(path for path in candidates if (ROOT / path).exists())
 
 
-def transitive(module: str) -> set[str]:
-    found, new = set(), {module}
+@cache
+def transitive(file: str) -> frozenset[str]:
+    found, new = set(), {file}
     while new:
         found |= new
-        new = {name for old in new for name in modules_imported(old)} - found
-    return {name for name in found if (ROOT / name).stat().st_size}  # an empty __init__.py changes nothing
+        new = {name for old in new for name in imported(old)} - found
+    return frozenset(name for name in found if (ROOT / name).stat().st_size)  # an empty __init__.py changes nothing
+
+
+def package(file: str) -> str:
+    """recognition/training of recognition/training/fit.py; a file that lies in none stands for itself."""
+    folder, *rest = Path(file).parts
+    return f"{folder}/{rest[0]}" if folder == "recognition" and len(rest) > 1 else file
 
 
 def stage_file(definition: dict) -> str:
     return re.fullmatch(r"python -m stages\.(\w+)( \$\{item\.\w+\})?", definition["cmd"])[1]
 
 
+def outs(definition: dict) -> list[str]:
+    listed = [*definition.get("outs", []), *definition.get("metrics", []), *definition.get("plots", [])]
+    return [next(iter(out)) if isinstance(out, dict) else out for out in listed]
+
+
 @pytest.mark.parametrize("name", PIPELINE)
-def test_code_dependencies_are_exactly_the_imports(name):
-    listed = [dep for dep in PIPELINE[name]["deps"] if dep.endswith(".py")]
-    assert sorted(listed) == sorted(transitive(f"stages/{name}.py"))
+def test_code_dependencies_are_exactly_the_packages_of_the_imports(name):
+    listed = [dep for dep in PIPELINE[name]["deps"] if dep.startswith(("recognition", "stages"))]
+    assert sorted(listed) == sorted({package(file) for file in transitive(f"stages/{name}.py")})
+
+
+@pytest.mark.parametrize("name", PIPELINE)
+def test_a_stage_depends_on_the_versions_of_the_libraries_that_make_its_numbers(name):
+    assert ("requirements-numbers.txt" in PIPELINE[name]["deps"]) == (name not in ("download", "backbone"))
+
+
+@pytest.mark.parametrize("name", ["download", "backbone"])
+def test_what_only_downloads_loads_none_of_them(name):
+    modules = {"scikit-image": "skimage", "pillow": "PIL"}
+    pins = re.findall(r"^([\w-]+)==", (ROOT / "requirements-numbers.txt").read_text(), re.MULTILINE)
+    assert "torch" in pins and not {modules.get(pin, pin) for pin in pins} & imported_by(f"import stages.{name}")
 
 
 @pytest.mark.parametrize("name", PIPELINE)
 def test_a_fingerprint_holds_the_same_files(name):
-    assert {path for path, _ in fingerprints.code(ROOT / f"stages/{name}.py")} >= transitive(f"stages/{name}.py")
+    held = {path for path, _ in fingerprints.code(ROOT / f"stages/{name}.py")}
+    assert {path for path in held if (ROOT / path).stat().st_size} == transitive(f"stages/{name}.py")
+
+
+LIBRARY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "recognition").rglob("*.py"))
+PACKAGES = sorted({package(file) for file in LIBRARY if package(file) != file})
+
+
+def needs(name: str) -> set[str]:
+    """The packages that a package's own import lines name, without itself."""
+    files = {found for file in LIBRARY if package(file) == name for found in imported(file)}
+    return {package(file) for file in files} & set(PACKAGES) - {name}
+
+
+def test_packages_are_a_tree_and_base_is_its_root():
+    graph = networkx.DiGraph([(name, other) for name in PACKAGES for other in needs(name)])
+    assert not list(networkx.simple_cycles(graph))
+    assert not needs("recognition/base")
+
+
+@pytest.mark.parametrize("file", LIBRARY)
+def test_a_file_of_the_library_can_be_read_in_one_go(file):
+    assert len((ROOT / file).read_text().splitlines()) <= 350
 
 
 @pytest.mark.parametrize("name", PIPELINE)
@@ -75,11 +119,8 @@ def test_one_word_a_stage(name):
     definition = PIPELINE[name]
     assert stage_file(definition) == name
     assert {param.split(".")[0] for param in definition.get("params", [])} <= {name} | BORROWED.get(name, set())
-    outs = [*definition.get("outs", []), *definition.get("metrics", []), *definition.get("plots", [])]
-    for out in (next(iter(out)) if isinstance(out, dict) else out for out in outs):
-        assert out.startswith(
-            (f"models/{name}/", f"reports/{name}/", f"reports/{name}.", "reports/figures", "data/")
-        ), out
+    own = (f"models/{name}/", f"reports/{name}/", f"reports/{name}.", OTHERWISE.get(name, f"data/{name}"))
+    assert all(out.startswith(own) for out in outs(definition))
 
 
 def test_every_stage_file_is_a_stage_and_every_section_is_used():
@@ -131,21 +172,9 @@ def test_every_leaf_of_a_section_is_a_dependency_of_a_stage(section):
         assert bool(known) != (f"{section}.{leaf}" in NOT_IN_RESULTS), leaf
 
 
-@pytest.mark.parametrize("name", PIPELINE)
-def test_every_file_a_stage_reads_or_writes_is_declared(name):
-    """Every path constant of a stage lies in one of its deps or outs; render writes what it is told."""
-    definition = PIPELINE[name]
-    outs = [*definition.get("outs", []), *definition.get("metrics", []), *definition.get("plots", [])]
-    declared = [*definition["deps"], *(next(iter(out)) if isinstance(out, dict) else out for out in outs)]
-    for node in ast.walk(ast.parse((ROOT / f"stages/{name}.py").read_text())):
-        match node:
-            case ast.Call(func=ast.Name(id="Path"), args=[ast.Constant(value=str(path))]) if "/" in path:
-                assert any(path.startswith(d) or d.startswith(path) for d in declared), path
-
-
-@pytest.mark.parametrize("module", [str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("recognition/*.py"))])
-def test_imports_point_from_stages_to_the_library(module):
-    assert not any(name.startswith("stages/") for name in modules_imported(module))
+@pytest.mark.parametrize("file", LIBRARY)
+def test_imports_point_from_stages_to_the_library(file):
+    assert not any(name.startswith("stages/") for name in imported(file))
 
 
 @pytest.mark.parametrize("name", PIPELINE)
@@ -154,6 +183,17 @@ def test_stages_do_not_import_stages(name):
         "stages/__init__.py",
         f"stages/{name}.py",
     }
+
+
+def foreign(file: str) -> set[str]:
+    """The top-level modules of others that the import lines of `file` name."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.split(".")[0])
+    return found
 
 
 @cache
@@ -165,35 +205,38 @@ def imported_by(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("module", "absent"),
+    ("files", "absent"),
     [
-        ("figures", "torch"),
-        ("handwriting", "torch"),
-        ("training", "matplotlib"),
-        ("handwriting", "matplotlib"),
-        ("params", "torch"),
-        ("sources", "torch"),
-        ("params", "scipy"),
-        ("runs", "distributed"),
-        ("cells", "matplotlib"),
-        ("letters", "torch"),
-        ("letter_sources", "torch"),
+        ("base/*", ("torch", "scipy", "PIL")),
+        ("sources/*", ("torch", "numpy")),
+        ("greek/*", ("torch", "matplotlib")),
+        ("ink/[!r]*", ("torch", "matplotlib")),  # all but `read`, which asks a network
+        ("sweep/[!d]*", ("matplotlib", "distributed")),  # all but `dask`
+        ("training/*", ("matplotlib", "scipy", "skimage")),
+        ("telling/**/*", ("torch",)),
     ],
 )
-def test_heavy_library_stays_out(module, absent):
-    assert absent not in imported_by(f"import recognition.{module}")
+def test_heavy_libraries_stay_out(files, absent):
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.glob(f"recognition/{files}.py")]
+    assert modules and not set(absent) & imported_by(f"import {', '.join(modules)}")
 
 
-SOCKETS = {"aiohttp", "ftplib", "gdown", "http", "requests", "socket", "urllib", "urllib3"}
+def test_only_figures_draw():
+    """Greek letters are rendered from the typefaces in matplotlib's folder."""
+    drawing = {file for file in LIBRARY if "matplotlib" in foreign(file)}
+    assert drawing and {str(Path(file).parent) for file in drawing - {"recognition/greek/sources.py"}} == {
+        "recognition/telling/figures"
+    }
+
+
+SOCKETS = {"aiohttp", "ftplib", "gdown", "http", "requests", "socket", "ssl", "urllib", "urllib3"}
+ASKING = {"stages/download.py", "stages/greek.py", "stages/backbone.py", "recognition/greek/sources.py"}
 
 
 def test_only_downloads_and_the_cluster_open_a_socket():
-    for path in [*ROOT.glob("stages/*.py"), *ROOT.glob("recognition/*.py")]:
-        if path.name not in ("sources.py", "letter_sources.py", "download.py", "greek.py", "backbone.py", "cluster.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                match node:
-                    case ast.Import(names=aliases):
-                        assert not SOCKETS & {alias.name.split(".")[0] for alias in aliases}, path
-                    case ast.ImportFrom(module=str(module)):
-                        assert module.split(".")[0] not in SOCKETS, path
-            assert "recognition/sources.py" not in modules_imported(str(path.relative_to(ROOT)))
+    files = [*LIBRARY, *(str(path.relative_to(ROOT)) for path in ROOT.glob("stages/*.py"))]
+    opening = {file for file in files if SOCKETS & foreign(file)}
+    assert {package(file) for file in opening} <= {"recognition/sources", "recognition/sweep", *map(package, ASKING)}
+    assert {file for file in opening if package(file) == "recognition/sweep"} == {"recognition/sweep/dask.py"}
+    asking = {file for file in files if any(package(name) == "recognition/sources" for name in imported(file))}
+    assert {file for file in asking if package(file) != "recognition/sources"} == ASKING
