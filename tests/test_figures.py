@@ -7,11 +7,12 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.font_manager import findfont
 from matplotlib.text import Text
 from PIL import Image
 
-from recognition.networks import Layer
+from recognition.networks.describe import Layer
 from recognition.telling import figures
 from recognition.telling.filters import describe, respond
 
@@ -52,7 +53,7 @@ def network(filters: int, classes: int, third: bool = False) -> list[Layer]:
 
 def curve(steps: int, epochs: int, error: float = 0.02):
     seen, held = np.linspace(64, 550000, steps), np.linspace(55000, 550000, epochs)
-    return figures.training_curve(
+    return figures.training.training_curve(
         (seen, 2.3 * np.exp(-seen / 2e5)), (held, 2.6 * np.exp(-held / 2e5), np.full(epochs, error))
     )
 
@@ -61,23 +62,23 @@ def handwriting(n: int, wrong: int = 0):
     photos = [RNG.integers(0, 256, (3 + 40 * (i % 4), 900 - 200 * (i % 4)), dtype=np.uint8) for i in range(n)]
     read = ["omicron" if i >= n - wrong else "epsilon" for i in range(n)]
     labels, seen = ["epsilon"] * n, pictures(n)
-    some = {i: (photos[i], seen[i]) for i in figures.shown(labels, read)}
-    return figures.handwriting(some, labels, read, [0.5] * n, "There are none.")
+    some = {i: (photos[i], seen[i]) for i in figures.handwriting.shown(labels, read)}
+    return figures.handwriting.own_pictures(some, labels, read, [0.5] * n, "There are none.")
 
 
 def filters(n: int, k: int):
     weights = RNG.normal(size=(n, k, k))
-    return figures.first_layer_filters(weights, describe(weights), [0.01, *[0.5] * (len(weights) - 1)])
+    return figures.filters.first_layer(weights, describe(weights), [0.01, *[0.5] * (len(weights) - 1)])
 
 
 def filtered(n: int, k: int):
     weights, image = RNG.normal(size=(n, k, k)), pictures(1)[0]
-    return figures.filtered_pictures(image, weights, respond(image, weights))
+    return figures.filters.filtered_pictures(image, weights, respond(image, weights))
 
 
 def confusion(classes):
     k = len(classes)
-    return figures.confusion(np.diag(np.full(k, 1000)) + RNG.integers(0, 3, (k, k)), classes)
+    return figures.digits.confusion(np.diag(np.full(k, 1000)) + RNG.integers(0, 3, (k, k)), classes)
 
 
 SYMBOLS = dict(zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", strict=True))
@@ -87,7 +88,7 @@ def letters(names, writers, each=1):
     """`each` pictures of every letter by every writer, of whom the last is held out."""
     made = [(name, writer) for name in names for writer in writers for _ in range(each)]
     held_out = [len(writers) > 1 and writer == writers[-1] for _, writer in made]
-    return figures.letter_samples(pictures(len(made)), [n for n, _ in made], [w for _, w in made], held_out, SYMBOLS)
+    return figures.letters.samples(pictures(len(made)), [n for n, _ in made], [w for _, w in made], held_out, SYMBOLS)
 
 
 def tuned(epochs: int, held_out: bool = True, first: int | None = 1):
@@ -96,16 +97,16 @@ def tuned(epochs: int, held_out: bool = True, first: int | None = 1):
         loss = 2.0 * 0.4 ** np.arange(epochs)
         nothing = np.full(epochs, np.nan)
         held = (loss / 9, rise) if held_out else (nothing, nothing)
-        return figures.Curve(steps * np.arange(1, epochs + 1), loss, rise, *held)
+        return figures.training.Curve(steps * np.arange(1, epochs + 1), loss, rise, *held)
 
-    return figures.finetuning_curves({"last layer alone": way(36), "all layers": way(2000)})
+    return figures.training.finetuning_curves({"last layer alone": way(36), "all layers": way(2000)})
 
 
 def read_letters(n: int, wrong: int = 0):
     true = ["upsilon"] * n
     read = ["omicron" if i >= n - wrong else "upsilon" for i in range(n)]
     ways = {"last layer alone": (read, [0.5] * n), "all layers": (true, [0.99999] * n)}
-    return figures.letter_predictions(pictures(n), true, ways)
+    return figures.letters.predictions(pictures(n), true, ways)
 
 
 DIMENSIONS = {  # levels, hypothesis, verdict
@@ -120,8 +121,10 @@ def sweep(architectures: int, kernel_sizes, filters, threshold: float = 0.004):
     grids = {name: RNG.uniform(0.84, 0.9, (len(kernel_sizes), len(filters))) for name in names}
     dimensions = []
     for levels, (name, (_, *words)) in zip((names, kernel_sizes, filters), DIMENSIONS.items(), strict=True):
-        dimensions.append(figures.Dimension(name, levels, RNG.uniform(0.86, 0.88, len(levels)), threshold, *words))
-    return figures.sweep(
+        dimensions.append(
+            figures.sweep.Dimension(name, levels, RNG.uniform(0.86, 0.88, len(levels)), threshold, *words)
+        )
+    return figures.sweep.grid(
         grids, kernel_sizes, filters, dimensions, "the printed network spreads by 0.27 over five seeds"
     )
 
@@ -130,14 +133,14 @@ def cost(n: int, chance: float = 0.01):
     macs = np.sort(RNG.uniform(2e5, 9e7, n))
     names = [f"MnistNet{i % 3 + 1}, kernel 5, {i} filters" for i in range(n)]
     kinds = [f"MnistNet{i % 3 + 1}" for i in range(n)]
-    return figures.accuracy_against_cost(kinds, names, macs, np.linspace(0.84, 0.9, n), list(range(n)), chance)
+    return figures.sweep.accuracy_against_cost(kinds, names, macs, np.linspace(0.84, 0.9, n), list(range(n)), chance)
 
 
 def budgets(epochs, held_out: float = 0.92):
     n = len(epochs)
     test = np.linspace(0.89, 0.91, n)
     ends = test, test - 0.006, test + 0.006
-    return figures.accuracy_by_epochs(np.array(epochs), np.full(n, held_out), ends, "more than 4 gain nothing")
+    return figures.sweep.accuracy_by_epochs(np.array(epochs), np.full(n, held_out), ends, "more than 4 gain nothing")
 
 
 FIGURES = {
@@ -165,19 +168,21 @@ FIGURES = {
     "letters read": lambda: read_letters(12, wrong=2),
     "many letters read": lambda: read_letters(108, wrong=40),
     "no letters read": lambda: read_letters(0),
-    "first digits": lambda: figures.first_digits(pictures(6), range(6)),
-    "one first digit": lambda: figures.first_digits(pictures(1), [7]),
-    "network": lambda: figures.network_drawing(network(10, 10)),
-    "wide network": lambda: figures.network_drawing(network(90, 100)),
-    "long network": lambda: figures.network_drawing(network(20, 1, third=True)),
-    "narrow network": lambda: figures.network_drawing(network(1, 3)),
-    "layers": lambda: figures.layer_sizes(network(10, 10)),
-    "layers of a wide network": lambda: figures.layer_sizes(network(90, 100, third=True)),
+    "first digits": lambda: figures.digits.first_digits(pictures(6), range(6)),
+    "one first digit": lambda: figures.digits.first_digits(pictures(1), [7]),
+    "network": lambda: figures.networks.drawing(network(10, 10)),
+    "wide network": lambda: figures.networks.drawing(network(90, 100)),
+    "long network": lambda: figures.networks.drawing(network(20, 1, third=True)),
+    "narrow network": lambda: figures.networks.drawing(network(1, 3)),
+    "layers": lambda: figures.networks.layer_sizes(network(10, 10)),
+    "layers of a wide network": lambda: figures.networks.layer_sizes(network(90, 100, third=True)),
     "training": lambda: curve(300, 10),
     "short training": lambda: curve(1, 1),
     "training without error": lambda: curve(50, 3, error=0.0),
-    "predictions": lambda: figures.predictions(pictures(9), range(9), [*range(8), 3], np.linspace(0, 1, 9)),
-    "predictions of letters": lambda: figures.predictions(pictures(2), ["omicron", "pi"], ["epsilon", "pi"], [0.5, 1]),
+    "predictions": lambda: figures.digits.predictions(pictures(9), range(9), [*range(8), 3], np.linspace(0, 1, 9)),
+    "predictions of letters": lambda: figures.digits.predictions(
+        pictures(2), ["omicron", "pi"], ["epsilon", "pi"], [0.5, 1]
+    ),
     "no handwriting": lambda: handwriting(0),
     "one picture": lambda: handwriting(1),
     "ten pictures": lambda: handwriting(10, wrong=3),
@@ -185,7 +190,7 @@ FIGURES = {
     "filters": lambda: filters(10, 5),
     "one filter": lambda: filters(1, 2),
     "many filters": lambda: filters(24, 3),
-    "equal filters": lambda: figures.first_layer_filters(np.zeros((5, 5, 5)), describe(np.zeros((5, 5, 5))), [1] * 5),
+    "equal filters": lambda: figures.filters.first_layer(np.zeros((5, 5, 5)), describe(np.zeros((5, 5, 5))), [1] * 5),
     "filtered": lambda: filtered(10, 5),
     "filtered by many": lambda: filtered(24, 7),
     "confusion of 1": lambda: confusion(["alpha"]),
@@ -197,7 +202,7 @@ FIGURES = {
 
 def drawn_texts(figure):
     """Each text that is seen, with its box in dots."""
-    figures.FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure).draw()
     renderer = figure.canvas.get_renderer()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     hidden = {
@@ -230,13 +235,13 @@ def test_every_text_is_on_the_page_and_none_covers_another(name):
 def test_the_same_figure_is_the_same_bytes(name, tmp_path):
     figure = FIGURES[name]()
     with matplotlib.rc_context({"text.hinting": "none", "path.snap": False}):
-        figures.save(figure, tmp_path / "one" / "a.png")
-    figures.save(figure, tmp_path / "b.png")
+        figures.page.save(figure, tmp_path / "one" / "a.png")
+    figures.page.save(figure, tmp_path / "b.png")
     assert (tmp_path / "one" / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_a_png_is_small_white_paper_and_says_nothing_of_its_making(tmp_path):
-    figures.save(FIGURES["training"](), tmp_path / "a.png")
+    figures.page.save(FIGURES["training"](), tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size < 200_000
     with Image.open(tmp_path / "a.png") as picture:
         assert set(picture.info) <= {"dpi"}
@@ -245,10 +250,10 @@ def test_a_png_is_small_white_paper_and_says_nothing_of_its_making(tmp_path):
 
 def test_what_is_drawn_does_not_depend_on_the_callers_settings_and_leaves_them_alone(tmp_path):
     matrix = np.array([[5, 1], [0, 7]])
-    figures.save(figures.confusion(matrix, ["alpha", "beta"]), tmp_path / "a.png")
+    figures.page.save(figures.digits.confusion(matrix, ["alpha", "beta"]), tmp_path / "a.png")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "font.family": "DejaVu Serif"}):
         before = dict(matplotlib.rcParams)
-        figures.save(figures.confusion(matrix, ["alpha", "beta"]), tmp_path / "b.png")
+        figures.page.save(figures.digits.confusion(matrix, ["alpha", "beta"]), tmp_path / "b.png")
         assert dict(matplotlib.rcParams) == before
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
@@ -257,13 +262,21 @@ def test_the_font_is_the_one_that_matplotlib_brings():
     assert Path(findfont("DejaVu Sans")).is_relative_to(matplotlib.get_data_path())
 
 
-def test_figures_import_neither_torch_nor_pyplot():
-    program = "import sys, recognition.figures; sys.exit({'torch', 'matplotlib.pyplot'} & set(sys.modules) != set())"
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("recognition.telling.figures", {"torch", "matplotlib.pyplot"}),
+        ("recognition.telling.filters", {"torch", "matplotlib"}),
+        ("recognition.telling.prose, recognition.telling.html", {"torch", "matplotlib"}),
+    ],
+)
+def test_telling_imports_no_torch_and_only_figures_draw(module, without):
+    program = f"import sys, {module}; sys.exit({without!r} & set(sys.modules) != set())"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_drawing_has_a_block_for_each_shape_that_is_made():
-    texts = [text.get_text() for text, _ in drawn_texts(figures.network_drawing(network(10, 3)))]
+    texts = [text.get_text() for text, _ in drawn_texts(figures.networks.drawing(network(10, 3)))]
     shapes = [text for text in texts if text[0].isdigit() and "\n" not in text]
     assert shapes == ["1×28×28", "10×28×28", "10×14×14", "10×14×14", "10×7×7", "50", "3"]
     assert "conv2\nconvolution\n5×5" in texts
@@ -271,7 +284,7 @@ def test_a_drawing_has_a_block_for_each_shape_that_is_made():
 
 
 def test_of_many_pictures_the_wrong_ones_are_shown_first(monkeypatch):
-    monkeypatch.setattr(figures, "MOST_SHOWN", 12)
+    monkeypatch.setattr(figures.handwriting, "MOST_SHOWN", 12)
     texts = [text.get_text() for text, _ in drawn_texts(handwriting(200, wrong=7))]
     assert texts[0] == "193 of 200 read correctly; 12 shown, wrong ones first"
     assert [text.startswith("✗ omicron") for text in texts[1:]] == [True] * 7 + [False] * 5
@@ -283,12 +296,12 @@ def test_without_pictures_the_page_says_what_to_do():
 
 
 def test_a_probability_is_not_rounded_to_certainty():
-    shown = [figures._percent(p) for p in (0.5, 0.99949, 0.99996, 1, 0.0006, 0.0004, 0)]
+    shown = [figures.page.percent(p) for p in (0.5, 0.99949, 0.99996, 1, 0.0006, 0.0004, 0)]
     assert shown == ["50.0 %", "99.9 %", ">99.9 %", ">99.9 %", "0.1 %", "<0.1 %", "<0.1 %"]
 
 
 def test_zero_is_the_middle_of_the_signed_scale_and_grey_keeps_its_order():
-    colours = figures.SIGNED(np.linspace(0, 1, 21))[:, :3]
+    colours = figures.filters.SIGNED(np.linspace(0, 1, 21))[:, :3]
     grey = colours @ [0.299, 0.587, 0.114]
     assert all(darker < lighter for darker, lighter in pairwise(grey))
     assert np.ptp(colours[10]) < 0.01
@@ -296,16 +309,16 @@ def test_zero_is_the_middle_of_the_signed_scale_and_grey_keeps_its_order():
 
 def test_a_contour_is_drawn_and_named_in_its_orientation():
     slash = np.fliplr(np.eye(5))[None]  # "/"
-    figure = figures.first_layer_filters(slash, describe(slash), [0])
+    figure = figures.filters.first_layer(slash, describe(slash), [0])
     [[start, end]] = [line.get_transform().transform(line.get_xydata()) for line in figure.axes[0].lines]
     assert (end - start)[0] == pytest.approx((end - start)[1])  # to the right and up, on the page
     assert "0: line 45°" in figure.texts[0].get_text()
     nearly = [describe(slash)[0]._replace(orientation=179.8)]
-    assert "0: line 0°" in figures.first_layer_filters(slash, nearly, [0]).texts[0].get_text()
+    assert "0: line 0°" in figures.filters.first_layer(slash, nearly, [0]).texts[0].get_text()
 
 
 def test_a_class_without_pictures_has_no_accuracy():
-    figure = figures.confusion(np.array([[0, 0], [1, 3]]), ["0", "1"])
+    figure = figures.digits.confusion(np.array([[0, 0], [1, 3]]), ["0", "1"])
     texts = [text.get_text() for text, _ in drawn_texts(figure)]
     assert [text for text in texts if "." in text or text == "–"] == ["–", "75.0", "75.0"]
 
@@ -318,7 +331,7 @@ def test_letters_stand_in_the_alphabets_order_with_their_writers_numbers():
 
 
 def test_what_is_held_out_stands_on_grey():
-    figure = figures.letter_samples(np.zeros((2, 28, 28), np.uint8), ["pi"] * 2, ["", ""], [True, False], SYMBOLS)
+    figure = figures.letters.samples(np.zeros((2, 28, 28), np.uint8), ["pi"] * 2, ["", ""], [True, False], SYMBOLS)
     strip = figure.axes[0].images[0].get_array()
     assert strip[20, 20] == 0 and strip[20, -20] > 30  # held out come last
 
@@ -344,14 +357,16 @@ def test_letters_that_any_way_misreads_come_first():
 
 
 def test_bars_meet_where_two_levels_differ_by_as_much_as_chance():
-    dimension = figures.Dimension("filters", [5, 10], np.array([0.88, 0.884]), 0.004, "more gain", "within the noise")
-    figure = figures.sweep({"MnistNet": np.array([[0.88, 0.884]])}, [5], [5, 10], [dimension], "")
+    dimension = figures.sweep.Dimension(
+        "filters", [5, 10], np.array([0.88, 0.884]), 0.004, "more gain", "within the noise"
+    )
+    figure = figures.sweep.grid({"MnistNet": np.array([[0.88, 0.884]])}, [5], [5, 10], [dimension], "")
     [(lower, upper)] = [bars.get_segments() for axes in figure.axes for bars in axes.collections]
     assert lower[1][1] == pytest.approx(upper[0][1])
 
 
 def test_the_best_network_is_framed_and_no_other():
-    figure = figures.sweep({"A": np.array([[0.88, 0.9]]), "B": np.array([[0.89, 0.87]])}, [5], [5, 10], [], "")
+    figure = figures.sweep.grid({"A": np.array([[0.88, 0.9]]), "B": np.array([[0.89, 0.87]])}, [5], [5, 10], [], "")
     frames = [[patch.get_xy() for patch in axes.patches if not patch.get_fill()] for axes in figure.axes]
     assert frames[:2] == [[(1, 0)], []]
 
