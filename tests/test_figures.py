@@ -110,9 +110,17 @@ def read_letters(n: int, wrong: int = 0):
 
 
 DIMENSIONS = {  # levels, hypothesis, verdict
-    "architecture": (["MnistNet", "MnistNet2", "MnistNet3"], "a third convolution gains, a mean loses", "confirmed"),
+    "architecture": (
+        ["MnistNet", "MnistNet2", "MnistNet3"],
+        "a third convolution gains, a mean loses",
+        "partly confirmed: MnistNet2 is better than MnistNet3",
+    ),
     "kernel_size": ([2, 3, 4, 5, 6], "a larger kernel sees more, and gains", "partly contradicted"),
-    "filters": ([5, 10, 20, 50, 90], "more filters describe more, and gain", "within the noise"),
+    "filters": (
+        [5, 10, 20, 50, 90],
+        "more filters describe more, and gain",
+        "partly confirmed: 90, 50 and 20 are better than 5",
+    ),
 }
 
 
@@ -334,6 +342,12 @@ def test_what_is_held_out_stands_on_grey():
     figure = figures.letters.samples(np.zeros((2, 28, 28), np.uint8), ["pi"] * 2, ["", ""], [True, False], SYMBOLS)
     strip = figure.axes[0].images[0].get_array()
     assert strip[20, 20] == 0 and strip[20, -20] > 30  # held out come last
+
+
+@pytest.mark.parametrize("writer", ["$x_1$", "$\\frac$", "a\n\nb", "<b>|`*_", "\\", "{}", "x" * 300, "\t"])
+def test_any_writer_can_be_named(writer):
+    texts = [text.get_text() for text, _ in drawn_texts(letters(["alpha"], [writer], each=2))]
+    assert any(writer.split()[0][:100] in text for text in texts) if writer.strip() else texts
 
 
 def test_of_too_many_letters_the_legend_says_so():

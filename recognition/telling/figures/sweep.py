@@ -34,7 +34,7 @@ class Dimension(NamedTuple):
     name: str
     levels: Sequence[object]
     means: np.ndarray  # accuracy by level, 0 to 1, over all else
-    threshold: float  # the difference that chance alone seldom exceeds; nan where it is not known
+    threshold: float  # the difference that chance alone seldom exceeds on these pictures; nan where it is not known
     hypothesis: str
     verdict: str
 
@@ -80,8 +80,8 @@ def grid(
     write(figure, 0, top + height / 2, "kernel size", va="center", rotation=90, size=SMALL)
 
     top += height + 0.4
-    words = "accuracy (%), mean over all else; two means whose bars do not overlap differ by more than chance"
-    write(figure, 0, top, words, va="top", size=SMALL)
+    words = "on these pictures two means whose bars do not overlap differ by more than chance"
+    write(figure, 0, top, f"accuracy (%), mean over all else; {words}", va="top", size=SMALL)
     top += 0.25
     shared = None
     for i, dimension in enumerate(dimensions):
@@ -95,7 +95,7 @@ def grid(
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.tick_params(labelleft=i == 0)
         write(figure, x, top + below + 0.22, f"mean by {dimension.name}", va="top")
-        words = [*textwrap.wrap(f"“{dimension.hypothesis}”", 36), dimension.verdict]
+        words = [line for text in (f"“{dimension.hypothesis}”", dimension.verdict) for line in textwrap.wrap(text, 36)]
         write(figure, x, top + below + 0.37, "\n".join(words), va="top", size=SMALL, linespacing=1.3)
     return figure
 
@@ -121,7 +121,9 @@ def grid_from_tables(facts: dict, cells: tables.Rows, means: tables.Rows) -> Fig
         for levels, (name, hypothesis) in zip((names, sizes, filters), HYPOTHESES.items(), strict=True)
     ]
     seeds, deviation = facts["noise"]["seeds"], facts["noise"]["held_out_sd"]
-    spread = f"the printed network under {seeds} seeds: standard deviation {100 * number(deviation):.2f}"
+    spread = (
+        f"the printed network under {seeds} seeds: standard deviation {100 * number(deviation):.2f} on these pictures"
+    )
     return grid(maps, sizes, filters, dimensions, "noise not measured" if deviation is None else spread)
 
 
@@ -144,7 +146,8 @@ def accuracy_against_cost(
 ) -> Figure:
     """Networks by multiplications a picture and by accuracy (0 to 1) on held-out pictures; the line joins those of the
     Pareto `front`, which no cheaper one equals, and the table names them by `names`: at most 20, evenly chosen. A bar
-    shows `chance`, by which two networks as good as each other differ in 5 % of pairs; nan where it is not known."""
+    shows `chance`, by which two networks as good as each other differ on these pictures in 5 % of pairs; nan where it
+    is not known."""
     figure = new_page(3.2)
     axes = add_axes(figure, (0.5, 0.1, 3.5, 2.7))
     for architecture, marker in zip(dict.fromkeys(architectures), MARKERS, strict=False):
@@ -164,7 +167,9 @@ def accuracy_against_cost(
     if not math.isnan(chance):
         x, middle = macs.min(), 100 * (accuracy.max() - chance / 2)
         axes.errorbar(x, middle, 50 * chance, color=INK, linewidth=0.8, capsize=2)
-        axes.annotate("chance", (x, middle), (5, 0), textcoords="offset points", va="center", size=SMALL)
+        axes.annotate(
+            "chance on\nthese pictures", (x, middle), (5, 0), textcoords="offset points", va="center", size=SMALL
+        )
 
     chosen = [front[i] for i in np.unique(np.linspace(0, len(front) - 1, 20).round().astype(int))]
     write(figure, 4.3, 0.1, "the front: no cheaper network equals it", va="top", size=SMALL)
@@ -223,9 +228,11 @@ def epochs_from_tables(facts: dict, budgets: tables.Rows) -> Figure:
     elif math.isnan(limit):
         says = "; noise not measured"
     elif facts["enough"] == most:
-        says = f"; still gaining at {most} epochs, more than the noise of {100 * limit:.2f} points"
+        says = f"; still gaining at {most} epochs, more than the noise on these pictures, {100 * limit:.2f} points"
     else:
-        says = f"; beyond {facts['enough']} epochs no gain exceeds the noise, {100 * limit:.2f} points"
+        says = (
+            f"; beyond {facts['enough']} epochs no gain exceeds the noise on these pictures, {100 * limit:.2f} points"
+        )
     accuracy, low, high = (tables.column(budgets, f"test_accuracy{end}") for end in ("", "_low", "_high"))
     epochs, held_out = tables.column(budgets, "epochs"), tables.column(budgets, "held_out_accuracy")
     return accuracy_by_epochs(epochs, held_out, (accuracy, low, high), tables.network(facts) + says)
