@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recognition.sources.sources import DATASETS
+from recognition.sources.catalogue import DATASETS
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -25,12 +26,37 @@ TINY = {
     "epochs": {"budgets": [1, 2]},
     "mobilenet": {"weights": "none", "pictures": 512, "epochs": 1, "held_out": 500},
 }
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+IDLE = {("greek", "data/handwriting/greek")}  # what such a run has no use for: `rendered` asks no folder
 
 
-def run(*command, cwd: Path, **settings) -> subprocess.CompletedProcess:
+# As sitecustomize.py, which Python runs first of all: notes which files a stage, or a process that it starts, opens.
+RECORDER = """
+import os
+import sys
+
+match sys.orig_argv[1:]:
+    case ["-m", module, *item] if module.startswith("stages."):
+        os.environ["STAGE"] = "@".join([module.removeprefix("stages."), *item])
+stage, log = os.environ.get("STAGE"), os.open(os.environ["OPENED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def note(event, arguments):
+    for place in arguments[: {"open": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2}.get(event, 0)]:
+        if not isinstance(place, int):
+            os.write(log, f"{stage}\\t{os.path.abspath(os.fsdecode(place))}\\n".encode())
+
+
+if stage:
+    sys.addaudithook(note)
+"""
+
+
+def run(*command, cwd: Path, **more: str) -> subprocess.CompletedProcess:
+    """A command with this environment's programs, and `more` in its environment; it has to end well."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_"))}
-    environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, **settings)
+    environment |= {"PATH": f"{BIN}{os.pathsep}{environment['PATH']}"} | more
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
 
@@ -62,9 +88,47 @@ def clone(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    folder = clone(tmp_path_factory.mktemp("finished") / "clone")
-    run("dvc", "repro", cwd=folder)
+    place = tmp_path_factory.mktemp("finished")
+    folder = clone(place / "clone")
+    (place / "sitecustomize.py").write_text(RECORDER)
+    run("dvc", "repro", cwd=folder, PYTHONPATH=str(place), OPENED=str(place / "opened"))
     return folder
+
+
+def opened(folder: Path) -> dict[str, set[Path]]:
+    """Which files of the clone the stages have opened, by their names.
+
+    Compiled code counts as its source, and what is written under a passing name as what it becomes.
+    """
+    found: dict[str, set[Path]] = {}
+    for line in (folder.parent / "opened").read_text().splitlines():
+        stage, path = line.split("\t")
+        path = re.sub(r"/__pycache__/(\w+)\.[\w-]+\.pyc[.\d]*$", r"/\1.py", path)
+        path = Path(re.sub(r"/\.([^/]+)\.\d+\.part$", r"/\1", path))
+        if path.is_relative_to(folder):
+            found.setdefault(stage, set()).add(path.relative_to(folder))
+    return found
+
+
+def declared(stage: str) -> set[str]:
+    """The deps and outs of a stage, one item of its matrix, in dvc.yaml."""
+    name, _, item = stage.partition("@")
+    definition = yaml.safe_load(re.sub(r"\$\{item\.\w+\}", item, (ROOT / "dvc.yaml").read_text()))["stages"][name]
+    places = [place for kind in ("deps", "outs", "metrics", "plots") for place in definition.get(kind, [])]
+    return {next(iter(place)) if isinstance(place, dict) else place for place in places}
+
+
+def test_what_a_stage_opens_is_what_dvc_knows_of(finished):
+    """No file less than dvc.yaml says, and none more but what each stage has: its params, its store, its libraries."""
+    everyones = {"params.yaml", ".cache", "requirements-numbers.txt", "recognition/__init__.py"}
+    unknown, untouched = set(), set()
+    for stage, paths in opened(finished).items():
+        known = declared(stage)
+        unknown |= {(stage, str(path)) for path in paths if not any(map(path.is_relative_to, known | everyones))}
+        idle = {place for place in known - everyones if not any(path.is_relative_to(place) for path in paths)}
+        untouched |= {(stage, place) for place in idle}
+    assert {stage.split("@")[0] for stage in opened(finished)} == set(STAGES)
+    assert (unknown, untouched) == (set(), IDLE)
 
 
 def test_everything_is_there_and_nothing_is_left_to_do(finished):
@@ -75,10 +139,11 @@ def test_everything_is_there_and_nothing_is_left_to_do(finished):
     assert {f"fig{n:02}" for n in (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16)} <= {name[:5] for name in pictures}
 
 
-def test_git_holds_the_reports_and_ignores_data_and_models(finished):
+def test_git_holds_the_reports_and_ignores_data_models_and_the_page(finished):
     changed = run("git", "status", "--porcelain", "--untracked-files=all", cwd=finished).stdout.split("\n")
     paths = {line[3:] for line in changed if line}
-    assert paths and all(path.startswith("reports/") or path == "dvc.lock" for path in paths)
+    assert "reports/report.md" in paths and all(path.startswith("reports/") or path == "dvc.lock" for path in paths)
+    assert "reports/report.html" not in paths and (finished / "reports/report.html").exists()
 
 
 def test_the_metrics_have_their_names(finished):
@@ -110,16 +175,16 @@ def test_metrics_are_those_of_studies_not_of_each_network(finished):
     assert sum(count(file["data"]) for file in shown.values()) < 120
 
 
-def lock(folder: Path) -> str:
-    return (folder / "dvc.lock").read_text()
+def lock(folder: Path) -> dict[str, dict]:
+    return yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
 
 
 def test_killed_in_the_middle_it_goes_on_and_another_clone_has_the_same_bytes(finished, tmp_path):
-    """Two clones, one killed hard during its training: the same dvc.lock, which holds every output's hash."""
+    """Two clones, one killed hard during its training: the same entries in dvc.lock, which hold every output's hash."""
     folder = clone(tmp_path / "clone")
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     process = subprocess.Popen(
-        ["dvc", "repro"],
+        ["dvc", "repro", "evaluate"],
         cwd=folder,
         env=environment,
         start_new_session=True,
@@ -133,11 +198,9 @@ def test_killed_in_the_middle_it_goes_on_and_another_clone_has_the_same_bytes(fi
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (folder / "models/train/checkpoint.pth").exists()
-    run("dvc", "repro", cwd=folder)
-    assert lock(folder) == lock(finished)
-    for path in (finished / "reports").rglob("*"):
-        if path.is_file():
-            assert path.read_bytes() == (folder / path.relative_to(finished)).read_bytes(), path
+    run("dvc", "repro", "evaluate", cwd=folder)
+    assert set(lock(folder)) == {"download@mnist", "train", "evaluate"}
+    assert all(lock(finished)[stage] == entry for stage, entry in lock(folder).items())
 
 
 def test_a_wrong_parameter_stops_before_any_work_in_one_line(finished):
