@@ -17,17 +17,17 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     from tqdm import tqdm
 
     from recognition.base.determinism import pin_torch
-    from recognition.ink import handwriting, read
+    from recognition.ink import pictures, read
     from recognition.training import checkpoints
 
     pin_torch()
     checkpoint = checkpoints.load(model)
-    pictures = handwriting.find_pictures(paths)
-    if not pictures:
-        known = ", ".join(sorted(handwriting.SUFFIXES))
+    found = pictures.find_pictures(paths)
+    if not found:
+        known = ", ".join(sorted(pictures.SUFFIXES))
         raise UserError(f"{paths[0]}: no pictures there; what counts as one ends in {known}")
-    with tqdm(total=len(pictures), unit=" pictures", leave=False, disable=None) as bar:
-        readings, failures = read.read(checkpoint, pictures, bar.update)
+    with tqdm(total=len(found), unit=" pictures", leave=False, disable=None) as bar:
+        readings, failures = read.read(checkpoint, found, bar.update)
     header, rows = read.columns(checkpoint.classes), [r.row() for r in readings]
     text = files.csv_text(header, rows)
     try:

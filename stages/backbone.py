@@ -1,13 +1,16 @@
 """Put MobileNet's ImageNet weights into data/mobilenet, where they are wanted and can be had."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import stages
 from recognition.base import files
 from recognition.base.errors import UserError
 from recognition.base.params import load
-from recognition.sources.sources import IMAGENET, IMAGENET_SOURCE, Folder, fetch
+from recognition.sources.catalogue import IMAGENET, IMAGENET_SOURCE
+from recognition.sources.fetch import fetch
+from recognition.sources.folder import Folder
 
 DATA = Path("data/mobilenet")
 
@@ -18,11 +21,6 @@ def main() -> None:
     there = False
     if wanted != "none":
         with stages.progress(unit="B", leave=False) as bar:
-
-            def show(whose: str, done: int, total: int | None) -> None:
-                bar.set_description_str(whose, refresh=False)
-                bar.update(done - bar.n)
-
             try:
                 fetch(
                     [IMAGENET],
@@ -30,7 +28,7 @@ def main() -> None:
                     store=stages.CACHE / "download",
                     target=DATA,
                     timeout_s=params.download.timeout_s,
-                    progress=show,
+                    progress=partial(stages.show, bar),
                 )
                 there = True
             except UserError as error:

@@ -1,12 +1,14 @@
 """Put one data set into data/, verified: `python -m stages.download mnist`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import stages
 from recognition.base import files, params
 from recognition.base.errors import UserError
-from recognition.sources.sources import DATASETS, Dataset, fetch, sources
+from recognition.sources.catalogue import DATASETS, Dataset, sources
+from recognition.sources.fetch import fetch
 
 
 def main() -> None:
@@ -17,24 +19,16 @@ def main() -> None:
             raise UserError(f"data set {' '.join(sys.argv[1:]) or 'missing'}: name one of {', '.join(DATASETS)}")
     settings = params.load(Path("params.yaml")).download
     with stages.progress(unit="B") as bar:
-
-        def show(whose: str, done: int, total: int | None) -> None:
-            if bar.total != total or done < bar.n:
-                bar.reset()
-                bar.total = total
-            bar.set_description_str(whose, refresh=False)
-            bar.update(done - bar.n)
-
         served = fetch(
             dataset.files,
             sources(dataset, Path(settings.folder)),
             store=stages.CACHE / "download",
             target=Path("data") / name / dataset.folder,
             timeout_s=settings.timeout_s,
-            progress=show,
+            progress=partial(stages.show, bar),
         )
     files.write_json(Path("reports/download") / f"{name}.json", {"download": [facts(dataset)]})
-    size = sum(file.bytes or 0 for file in dataset.files) / 1e6
+    size = sum(file.bytes for file in dataset.files) / 1e6
     origin = " and ".join(served) or "the store"
     print(f"{name}: {len(dataset.files)} files, {size:.0f} MB, from {origin}, sha256 verified")
 

@@ -30,13 +30,7 @@ def main() -> None:
         bar.write(f"greek: {line}", file=sys.stderr)
 
     with TemporaryDirectory() as scratch, stages.progress(unit=" pictures", leave=False) as bar:
-
-        def show(whose: str, done: int, total: int | None) -> None:
-            bar.set_description_str(whose, refresh=False)
-            bar.total = total
-            bar.update(done - bar.n)
-
-        remote = (Path(scratch), params.timeout_s, show, complain)
+        remote = (Path(scratch), params.timeout_s, partial(stages.show, bar), complain)
         places = {
             "folder": partial(sources.folder, PICTURES, complain),
             "drive": partial(sources.drive, *remote),
@@ -67,7 +61,7 @@ def main() -> None:
         )
 
 
-def table(sources: list[str], pictures: list[sources.Picture], held_out: float, seed: int) -> list[dataset.Letter]:
+def table(served: list[str], pictures: list[sources.Picture], held_out: float, seed: int) -> list[dataset.Letter]:
     """The rows of dataset.csv."""
     names = sources.file_names(pictures)
     paths = [f"{picture.letter}/{name}.png" for picture, name in zip(pictures, names, strict=True)]

@@ -6,7 +6,8 @@ from pathlib import Path
 from recognition.base import alphabet, files
 from recognition.base.determinism import pin_torch
 from recognition.greek import dataset
-from recognition.ink import handwriting, read
+from recognition.ink import read
+from recognition.ink.pictures import find_pictures, label_of
 from recognition.training import checkpoints, scores
 from stages import run
 
@@ -26,10 +27,10 @@ def main() -> None:
 def read_digits() -> dict[str, int | float]:
     """Read the digits, write a row for each, and return how many are right."""
     checkpoint = checkpoints.load(DIGIT_MODEL)
-    pictures = handwriting.find_pictures([DIGITS]) if DIGITS.exists() else []
+    pictures = find_pictures([DIGITS]) if DIGITS.exists() else []
     readings, failures = read.read(checkpoint, pictures)
     left_out(failures)
-    labels = [handwriting.label_of(r.path, checkpoint.classes) for r in readings]
+    labels = [label_of(r.path, checkpoint.classes) for r in readings]
     files.write_csv(
         REPORTS / "readings.csv",
         ["label", *read.columns(checkpoint.classes)],
@@ -45,10 +46,12 @@ def read_letters() -> dict[str, int | float]:
     learned = {row.origin for row in dataset.read_table(LEARNED) if row.source == "folder" and row.split == "train"}
     asked: dict[str, list[Path]] = {name: [] for name in models}
     failures = []
-    for path in handwriting.find_pictures([LETTERS]) if LETTERS.exists() else []:
+    for path in find_pictures([LETTERS]) if LETTERS.exists() else []:
         letter = alphabet.named_in(path.relative_to(LETTERS))
         if name := next((name for name, model in models.items() if letter in model.classes), None):
             asked[name].append(path)
+        elif letter is None:
+            failures.append(f"{path}: names no Greek letter; move it into a folder named after one")
         else:
             failures.append(f"{path}: no network knows {letter}; add it to finetune.greek.letters in params.yaml")
     rows: list[list] = []

@@ -28,7 +28,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 def test_a_reader_never_sees_half_a_file_whenever_the_writer_dies(tmp_path):
     program = """
-import sys; from pathlib import Path; from recognition import files
+import sys; from pathlib import Path; from recognition.base import files
 while True:
     for letter in b"ab": files.write_bytes(Path(sys.argv[1]), bytes([letter]) * 3_000_000)
 """

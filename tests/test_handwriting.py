@@ -13,7 +13,10 @@ from PIL import Image
 from scipy import ndimage
 
 from recognition.base.errors import UserError
-from recognition.ink import handwriting
+from recognition.ink.decode import MAX_SIDE, read_grey
+from recognition.ink.find import find_ink
+from recognition.ink.normalise import normalise
+from recognition.ink.pictures import find_pictures, label_of, prepare
 
 HOME = Path(__file__).parents[1] / "data" / "handwriting"
 DIGITS = [str(digit) for digit in range(10)]
@@ -44,7 +47,7 @@ def page(covered, paper=PAPER, ink=INK):
 
 
 def read(grey):
-    return handwriting.normalise(handwriting.find_ink(grey)).astype(int)
+    return normalise(find_ink(grey)).astype(int)
 
 
 def difference(a, b):
@@ -88,7 +91,7 @@ FORMATS = {
 def test_every_format_gives_the_same(tmp_path, four, expected, name):
     image, options = FORMATS[name](four)
     image.save(tmp_path / name, **options)
-    found = handwriting.prepare(tmp_path / name)
+    found = prepare(tmp_path / name)
     assert found.shape == (28, 28)
     assert found.dtype == np.uint8
     assert difference(expected, found) < 0.08
@@ -100,7 +103,7 @@ def test_transparent_paper(tmp_path, expected, mode, ink):
     alpha = page(strokes(*FOUR, width=14), paper=0, ink=255)
     image = Image.merge("LA", [Image.new("L", (300, 300), ink), Image.fromarray(alpha)]).convert(mode)
     image.save(tmp_path / "drawn.png")
-    assert difference(expected, handwriting.prepare(tmp_path / "drawn.png")) < 0.08
+    assert difference(expected, prepare(tmp_path / "drawn.png")) < 0.08
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -120,7 +123,7 @@ def test_exif_orientation_is_undone(tmp_path, expected, four, orientation, suffi
     exif[0x0112] = orientation
     path = tmp_path / f"photo.{suffix}"
     Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
-    assert difference(expected, handwriting.prepare(path)) < 0.08
+    assert difference(expected, prepare(path)) < 0.08
 
 
 @pytest.mark.filterwarnings("ignore:.*(EXIF|Tag data)")
@@ -131,7 +134,7 @@ def test_a_damaged_exif_block_is_passed_over(tmp_path, four, expected):
         damaged = bytearray(exif.tobytes())
         damaged[k] ^= 0xFF
         Image.fromarray(four).save(tmp_path / "photo.jpg", exif=bytes(damaged))
-        assert difference(expected, handwriting.prepare(tmp_path / "photo.jpg")) < 0.08
+        assert difference(expected, prepare(tmp_path / "photo.jpg")) < 0.08
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e30])
@@ -139,7 +142,7 @@ def test_floating_point_pictures_of_any_range_and_with_holes(tmp_path, four, exp
     values = four.astype(np.float32) * np.float32(scale)
     values[0, :3] = np.nan, np.inf, -np.inf
     Image.fromarray(values).save(tmp_path / "p.tif")
-    assert difference(expected, handwriting.prepare(tmp_path / "p.tif")) < 0.08
+    assert difference(expected, prepare(tmp_path / "p.tif")) < 0.08
 
 
 def test_polarity_does_not_matter(four, expected):
@@ -149,7 +152,7 @@ def test_polarity_does_not_matter(four, expected):
 @pytest.mark.parametrize("side", [60, 1400])
 def test_size_of_the_picture_does_not_matter(tmp_path, four, expected, side):
     Image.fromarray(four).resize((side, side), Image.Resampling.LANCZOS).save(tmp_path / "p.png")
-    assert shifted_difference(expected, handwriting.prepare(tmp_path / "p.png")) < 0.22
+    assert shifted_difference(expected, prepare(tmp_path / "p.png")) < 0.22
 
 
 @pytest.mark.parametrize("at", [(60, 70), (240, 70), (70, 240), (230, 225)])
@@ -197,7 +200,7 @@ def test_what_is_not_the_character_goes(four, expected, kind):
 
 @pytest.mark.parametrize(("character", "n"), [(FIVE, 2), (XI, 3)])
 def test_separate_strokes_stay(character, n):
-    ink = handwriting.find_ink(page(strokes(*character, width=10)))
+    ink = find_ink(page(strokes(*character, width=10)))
     assert ndimage.label(ink > 0)[1] == n
 
 
@@ -227,13 +230,13 @@ def test_mnist_comes_back_as_it_was(expected):
 
 def test_large_pictures_are_reduced(tmp_path):
     Image.new("L", (3700, 900), 200).save(tmp_path / "wide.png")
-    assert max(handwriting.read_grey(tmp_path / "wide.png").shape) <= handwriting.MAX_SIDE
+    assert max(read_grey(tmp_path / "wide.png").shape) <= MAX_SIDE
 
 
 def failing(path, make):
     make(path)
     with pytest.raises(UserError) as caught:
-        handwriting.prepare(path)
+        prepare(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert str(caught.value).count(str(path)) == 1
@@ -281,13 +284,13 @@ def test_failures_are_one_line_naming_the_file(tmp_path, name, make, says):
 @pytest.mark.parametrize("seed", range(10))
 def test_noisy_blank_paper_is_empty(seed):
     noise = np.random.default_rng(seed).normal(0, 3, (400, 300))
-    assert not handwriting.find_ink(np.clip(200 + noise, 0, 255).astype(np.uint8)).any()
+    assert not find_ink(np.clip(200 + noise, 0, 255).astype(np.uint8)).any()
 
 
 def test_threads_agree(tmp_path, four, expected):
     Image.fromarray(four).save(tmp_path / "p.png")
     found = []
-    threads = [threading.Thread(target=lambda: found.append(handwriting.prepare(tmp_path / "p.png"))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(prepare(tmp_path / "p.png"))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -300,12 +303,12 @@ def test_find_pictures(tmp_path):
     for name in ["b/2.JPG", "b/1.png", "a.webp", "notes.txt", ".hidden.png", ".git/x.png", "b/.DS_Store", "c.heic"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [str(path.relative_to(tmp_path)) for path in handwriting.find_pictures([tmp_path])]
+    names = [str(path.relative_to(tmp_path)) for path in find_pictures([tmp_path])]
     assert names == ["a.webp", "b/1.png", "b/2.JPG"]
     given = [tmp_path / "notes.txt", tmp_path / "a.webp"]
-    assert handwriting.find_pictures(given) == given
+    assert find_pictures(given) == given
     with pytest.raises(UserError, match="nowhere"):
-        handwriting.find_pictures([tmp_path / "nowhere"])
+        find_pictures([tmp_path / "nowhere"])
 
 
 @pytest.mark.parametrize(
@@ -316,15 +319,26 @@ def test_find_pictures(tmp_path):
         ("digits/3_left_hand.png", "3"),
         ("digits/IMG_1234.jpg", None),
         ("10/5.png", "5"),
+        ("digits/7.jpg", "7"),
+        ("digits/7-2.png", "7"),
+        ("digits/7 (1).jpg", "7"),
+        ("digits/10.png", None),
+        ("digits/20251125_031200.jpg", None),
+        ("digits/3rd.png", None),
+        ("digits/7é.png", None),
         ("7/other/photo.png", None),
     ],
 )
 def test_label_of(path, label):
-    assert handwriting.label_of(Path(path), DIGITS) == label
+    assert label_of(Path(path), DIGITS) == label
 
 
 def test_label_of_words():
-    assert handwriting.label_of(Path("greek/alpha/1.png"), ["alpha", "beta"]) == "alpha"
+    names = ["eta", "alpha", "beta"]
+    assert label_of(Path("greek/alpha/1.png"), names) == "alpha"
+    assert label_of(Path("greek/beta_1.png"), names) == "beta"
+    assert label_of(Path("greek/alphabet.png"), names) is None
+    assert label_of(Path("10.png"), ["1", "10"]) == "10"
 
 
 def test_draw_gives_the_pictures_of_the_project(tmp_path, monkeypatch):
@@ -336,6 +350,6 @@ def test_draw_gives_the_pictures_of_the_project(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("digit", DIGITS)
 def test_pictures_of_the_project_are_read(digit):
-    found = handwriting.prepare(HOME / "digits" / f"{digit}.png")
+    found = prepare(HOME / "digits" / f"{digit}.png")
     assert 8000 < found.sum() < 50000  # of MNIST's own, 98 in 100 lie between 9,800 and 49,600
-    assert handwriting.label_of(HOME / "digits" / f"{digit}.png", DIGITS) == digit
+    assert label_of(HOME / "digits" / f"{digit}.png", DIGITS) == digit

@@ -5,7 +5,7 @@ import io
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
 import gdown
@@ -18,8 +18,9 @@ from recognition.base import alphabet
 from recognition.base.errors import UserError
 from recognition.greek import sources
 from recognition.greek.sources import Picture
-from recognition.ink import handwriting
-from recognition.sources.sources import Failure
+from recognition.ink.find import find_ink
+from recognition.ink.normalise import normalise
+from recognition.sources.fetch import Failure
 
 TIMEOUT = 5.0
 
@@ -86,7 +87,7 @@ class Drive:
     """A folder on Drive: {path: bytes, or the exception that its download raises}."""
 
     def __init__(self, monkeypatch, contents: dict[str, bytes | Exception]) -> None:
-        self.contents, self.asked = list(contents.values()), []
+        self.contents, self.asked, self.written = list(contents.values()), [], 0
         self.listing = [SimpleNamespace(id=str(i), path=path) for i, path in enumerate(contents)]
         monkeypatch.setattr(gdown, "download_folder", self.list)
         monkeypatch.setattr(gdown, "download", self.get)
@@ -95,12 +96,15 @@ class Drive:
         assert url == sources.DRIVE and skip_download and timeout == TIMEOUT
         return self.listing
 
-    def get(self, *, id, output, timeout, **_):
+    def get(self, *, id, output, timeout, progress, **_):
         assert timeout == TIMEOUT
         self.asked.append(id)
         if isinstance(content := self.contents[int(id)], Exception):
             raise content
-        Path(output).write_bytes(content)
+        with Path(output).open("wb") as file:
+            for start in range(0, len(content), 100):
+                self.written += file.write(content[start : start + 100])
+                progress(file.tell(), None)
 
 
 def drive(scratch: Path) -> list[Picture]:
@@ -154,6 +158,31 @@ def test_drives_failures_are_one_line(monkeypatch, tmp_path, error, says, where)
     with pytest.raises(Failure, match=says) as caught:
         drive(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_picture_larger_than_any_is_refused_as_it_comes(monkeypatch, tmp_path):
+    monkeypatch.setattr(sources, "DRIVE_PICTURE_BYTES", 1000)
+    there = Drive(monkeypatch, {"alpha/1.png": page(), "alpha/2.png": bytes(10**6), "alpha/3.png": page()})
+    with pytest.raises(Failure, match=r"^alpha/2\.png is larger than 1000 bytes$"):
+        drive(tmp_path)
+    assert there.asked == ["0", "1"] and there.written <= len(page()) + 1100
+
+
+def test_pictures_that_are_too_many_or_too_large_together_are_refused(monkeypatch, tmp_path):
+    there = Drive(monkeypatch, {f"alpha/{i}.png": page(i) for i in range(4)})
+    monkeypatch.setattr(sources, "DRIVE_BYTES", 2 * len(page()) + 10)
+    with pytest.raises(Failure, match=r"larger than \d+ bytes, all together"):
+        drive(tmp_path)
+    assert there.asked == ["0", "1", "2"]
+    monkeypatch.setattr(sources, "DRIVE_PICTURES", 3)
+    with pytest.raises(Failure, match="lists 4 pictures, more than 3"):
+        drive(tmp_path)
+    assert there.asked == ["0", "1", "2"]
+
+
+def test_what_is_announced_as_too_large_is_not_waited_for():
+    with pytest.raises(Failure, match="larger"):
+        sources.refuse_excess(PurePosixPath("alpha/1.png"), 0, 1, sources.DRIVE_PICTURE_BYTES + 1)
 
 
 def test_a_page_instead_of_a_picture_is_told(monkeypatch, tmp_path):
@@ -255,7 +284,7 @@ def test_every_letter_in_every_face(rendered):
 def test_the_letters_of_a_face_are_all_different(rendered):
     """A face without Greek letters draws one box for all of them."""
     for face in {p.name.removesuffix("-form2") for p in rendered}:
-        drawn = [handwriting.normalise(handwriting.find_ink(p.grey)) for p in rendered if p.name == face]
+        drawn = [normalise(find_ink(p.grey)) for p in rendered if p.name == face]
         assert len(drawn) == 24
         apart = [np.abs(a.astype(int) - b).sum() / a.sum() for i, a in enumerate(drawn) for b in drawn[:i]]
         assert min(apart) > 0.1
@@ -281,13 +310,13 @@ def test_each_letter_comes_from_the_first_source_that_has_it():
         raise AssertionError("asked in vain")
 
     told = []
-    sources = [
+    places = [
         ("broken", broken),
         ("own", lambda: [picture("alpha"), picture("alpha")]),
         ("all", lambda: [picture(name) for name in alphabet.NAMES]),
         ("never", never),
     ]
-    found = sources.gather(sources, told.append)
+    found = sources.gather(places, told.append)
     assert [(name, p.letter) for name, p in found[:3]] == [("own", "alpha"), ("own", "alpha"), ("all", "beta")]
     assert len(found) == 2 + 23 and told == ["broken: no answer"]
     assert sources.gather([("broken", broken)], told.append) == []

@@ -33,6 +33,11 @@ def test_the_alphabet_is_the_greek_one():
         ("greek/α.png", "alpha"),
         ("Ω.png", "omega"),
         ("pictures/epsilon-2.png", "epsilon"),
+        ("alpha001.png", "alpha"),
+        ("µ_2.png", "mu"),  # the micro sign
+        ("pièces/1.png", None),
+        (unicodedata.normalize("NFD", "ménu/1.png"), None),
+        ("μm/1.png", None),
         ("alphabet/1.png", None),
         ("alpha_beta.png", None),
         ("psi or phi/omega.png", None),

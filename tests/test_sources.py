@@ -19,8 +19,12 @@ from types import SimpleNamespace
 import pytest
 
 from recognition.base.errors import UserError
-from recognition.sources import sources
-from recognition.sources.sources import DATASETS, Debian, Failure, File, Folder, Mirror, Npm, fetch
+from recognition.sources import programs, web
+from recognition.sources.catalogue import DATASETS, IMAGENET, sources
+from recognition.sources.fetch import CHUNK, Failure, File, Source, fetch, verified
+from recognition.sources.folder import Folder
+from recognition.sources.programs import Debian, Npm
+from recognition.sources.web import Mirror
 
 
 def idx(*shape: int) -> bytes:
@@ -131,7 +135,7 @@ def dripping(handler):
             time.sleep(SILENCE_S / len(GZIPPED[FIRST]))
 
 
-def get(folder: Path, *from_: sources.Source, wanted=FILES, timeout_s: float = SILENCE_S, progress=lambda *_: None):
+def get(folder: Path, *from_: Source, wanted=FILES, timeout_s: float = SILENCE_S, progress=lambda *_: None):
     return fetch(wanted, from_, folder / "store", folder / "data", timeout_s, progress)
 
 
@@ -208,7 +212,7 @@ def test_a_failing_mirror_is_asked_once_and_the_next_only_for_the_rest(tmp_path,
 
 def test_timeout_covers_all_addresses_of_a_host(tmp_path, monkeypatch):
     """urlopen may take many times its timeout: once for each of eight dead addresses."""
-    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: time.sleep(SILENCE_S))
+    monkeypatch.setattr(web.urllib.request, "urlopen", lambda *_, **__: time.sleep(SILENCE_S))
     begun = time.monotonic()
     with pytest.raises(UserError, match=r"silent for 0\.1 s"):
         get(tmp_path, Mirror("http://many.invalid/"), timeout_s=0.1)
@@ -219,7 +223,7 @@ def test_timeout_covers_all_addresses_of_a_host(tmp_path, monkeypatch):
 def test_a_slow_server_serves_as_long_as_it_is_steady(monkeypatch, share, fails):
     """Five reads, each of `share` of a chunk in 0.9 of the timeout."""
     now = [0.0]
-    monkeypatch.setattr(sources, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(web, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     class Slow:
         def read1(self, n: int) -> bytes:
@@ -227,7 +231,7 @@ def test_a_slow_server_serves_as_long_as_it_is_steady(monkeypatch, share, fails)
             return bytes(int(share * n)) if now[0] <= 45 else b""
 
     with pytest.raises(Failure) if fails else nullcontext():
-        assert len(b"".join(sources.steady(Slow(), 10))) == 5 * sources.CHUNK
+        assert len(b"".join(web.steady(Slow(), 10))) == 5 * CHUNK
 
 
 # ---- the store
@@ -275,6 +279,33 @@ def test_who_waits_for_another_says_so(tmp_path, serve):
         get(tmp_path, serve(GZIPPED), progress=release)
     assert told[0] == "waiting for another download" and told.count(told[0]) == 1
     assert whole(tmp_path)
+
+
+def test_a_killed_download_lets_the_next_one_in(tmp_path, serve):
+    """The lock falls open with the process that held it."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", KILLED, tmp_path / "store"], cwd=Path(__file__).parents[1], stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    told = []
+
+    def kill(whose, *_):
+        told.append(whose)
+        holder.kill()
+        holder.wait()
+
+    get(tmp_path, serve(GZIPPED), progress=kill)
+    assert told[0] == "waiting for another download" and whole(tmp_path)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from recognition.sources.fetch import locked
+with locked(Path(sys.argv[1]), print):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.mark.parametrize("damage", [b"", b"!" * 3936, b"!" * 4000])
@@ -332,15 +363,13 @@ def test_unwritable_store_is_one_line(tmp_path):
 # ---- by hand
 
 
-@pytest.mark.parametrize("size_known", [True, False])
 @pytest.mark.parametrize("gzipped", [False, True])
-def test_folder_of_the_user(tmp_path, gzipped, size_known):
+def test_folder_of_the_user(tmp_path, gzipped):
     hand = tmp_path / "by_hand"
     hand.mkdir()
     for name, content in CONTENT.items():
         (hand / f"{name}.gz" if gzipped else hand / name).write_bytes(gzip.compress(content) if gzipped else content)
-    wanted = FILES if size_known else [file._replace(bytes=None) for file in FILES]
-    assert get(tmp_path, Folder(hand), wanted=wanted) == [str(hand)]
+    assert get(tmp_path, Folder(hand)) == [str(hand)]
     assert whole(tmp_path)
 
 
@@ -487,7 +516,7 @@ def test_program_that_goes_on_writing_is_not_silent(tmp_path, fakes):
 
 
 def test_program_that_writes_too_much_is_stopped(tmp_path, fakes, monkeypatch):
-    monkeypatch.setattr(sources, "PACKAGE_LIMIT", 10**5)
+    monkeypatch.setattr(programs, "PACKAGE_LIMIT", 10**5)
     program(fakes / "npm", "head -c 1000000 /dev/zero; sleep 60")
     with pytest.raises(UserError, match="npm wrote more than 100000 bytes"):
         get(tmp_path, PACKAGES[0])
@@ -549,22 +578,30 @@ def test_order_of_sources(dataset):
     torchvision = pytest.importorskip("torchvision.datasets")
     mirrors = [Mirror(url) for url in getattr(torchvision, dataset.torchvision).mirrors]
     hand = Folder(Path("hand") / dataset.name)
-    assert list(sources.sources(dataset, Path("hand"))) == [*mirrors, dataset.package, hand]
+    assert list(sources(dataset, Path("hand"))) == [*mirrors, dataset.package, hand]
 
 
 def test_torch_is_not_imported_before_a_source_is_needed():
     code = (
-        "import sys; from pathlib import Path; from recognition.sources import MNIST, sources\n"
+        "import sys; from pathlib import Path; from recognition.sources.catalogue import MNIST, sources\n"
         "sources(MNIST, Path('hand')); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+
+
+def test_the_whole_of_a_sha256_is_checked(tmp_path, serve):
+    """A file that agrees in the first 32 bits, as many as are in the name of torchvision's weights, is another file."""
+    near = FILES[0]._replace(sha256=FILES[0].sha256[:8] + "0" * 56)
+    with pytest.raises(UserError, match="sha256"):
+        get(tmp_path, serve(GZIPPED), wanted=[near])
+    assert len(IMAGENET.sha256) == 64 and IMAGENET.name.endswith(f"-{IMAGENET.sha256[:8]}.pth")
 
 
 def test_verified_reads_no_more_than_one_chunk_too_many():
     taken = []
     stream = (taken.append(1) or b"xx" for _ in range(100))
     with pytest.raises(Failure):
-        sources.verified(File("f", "", 4), stream)
+        verified(File("f", "", 4), stream)
     assert len(taken) == 3
 
 

@@ -1,6 +1,7 @@
 """The Greek letters: their names, their signs, and which of them a path names."""
 
 import re
+import unicodedata
 from pathlib import PurePath
 
 NAMES = [
@@ -36,9 +37,10 @@ def named_in(path: PurePath) -> str | None:
     """The letter that a path names: as a word of a folder's name, or else of the file's; None for none or several.
 
     The last folder counts first, then its parents, then the file: alpha/IMG_1.jpg, greek/alpha_001.png, greek/α.png.
+    A word is all letters next to each other, of any script: pièces names no pi, and μm no mu.
     """
     for part in (*reversed(path.parent.parts), path.stem):
-        words = re.findall(r"[a-z]+|[α-ω]", part.lower())
+        words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", part).lower())
         found = {name for name in NAMES if name in words or SYMBOLS[name] in words}
         if found:
             return found.pop() if len(found) == 1 else None

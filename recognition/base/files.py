@@ -8,6 +8,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,3 +84,16 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Read a CSV with a header row: one dict of strings per row."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def prune(folder: Path, newest: int) -> None:
+    """Remove all files of a folder but the `newest` written. Meant for what can be made again.
+
+    Hidden ones are another writer's, not finished.
+    """
+    written = {}
+    for path in folder.glob("[!.]*"):
+        with suppress(FileNotFoundError):  # another process prunes, too
+            written[path] = path.stat().st_mtime_ns
+    for path in sorted(written, key=written.__getitem__, reverse=True)[newest:]:
+        path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import numpy as np
 from recognition.base import files
 from recognition.base.alphabet import NAMES
 from recognition.base.errors import UserError
-from recognition.ink import handwriting
+from recognition.ink.pictures import prepare_all
 
 TABLE = "letters.csv"
 
@@ -27,7 +27,7 @@ class Letter(NamedTuple):
     letter: str
     writer: str  # or typeface; "" where unknown
     split: str  # "train" or "held_out"
-    source: str  # where the picture came from, one of letter_sources.SOURCES
+    source: str  # where the picture came from, as greek.source in params.yaml names it
     origin: str  # what it was there: a path, a drawer, a face
 
 
@@ -88,7 +88,7 @@ def load(folder: Path, names: Iterable[str]) -> tuple[list[Letter], np.ndarray]:
         lacks = ", ".join(sorted(lacking, key=NAMES.index))
         raise UserError(f"{folder}: no picture of {lacks}; draw some, or set greek.source: auto in params.yaml")
     prepared = []
-    for found in handwriting.prepare_all([folder / row.path for row in rows]):
+    for found in prepare_all([folder / row.path for row in rows]):
         if isinstance(found, UserError):
             raise found
         prepared.append(found)

@@ -5,6 +5,7 @@ A source yields pictures of whatever letters it has, or says in a `Failure` why 
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -14,10 +15,16 @@ from PIL import Image, ImageDraw, ImageFont
 from recognition.base import alphabet
 from recognition.base.errors import UserError
 from recognition.greek import dataset
-from recognition.ink import handwriting
-from recognition.sources.sources import UNFIT, Failure, Progress, answer, reason, steady
+from recognition.ink.decode import read_grey
+from recognition.ink.find import find_ink
+from recognition.ink.pictures import SUFFIXES, find_pictures
+from recognition.sources.fetch import UNFIT, Failure, Progress, reason
+from recognition.sources.web import answer, steady
 
 DRIVE = "https://drive.google.com/drive/folders/1c4XRiisC3ZAQLG-Pc7yR7W6doxjPS5AN"  # the original report's
+DRIVE_PICTURES = 5000  # at most; 24 letters by 200 people
+DRIVE_PICTURE_BYTES = 1 << 25  # of one, at most; a phone's photo has 10 MB
+DRIVE_BYTES = 1 << 30  # of all, at most
 OMNIGLOT_BYTES = 1 << 25  # of the archive, at most; it has 9.5 MB
 FACES = [  # of those with Greek letters that matplotlib ships; LastResortHE draws one box for all of them
     ("DejaVu Sans", "DejaVuSans", ["", "-Bold", "-Oblique", "-BoldOblique"]),
@@ -45,7 +52,7 @@ Complain = Callable[[str], object]  # is told, in a line, of a picture that cann
 def folder(root: Path, complain: Complain) -> list[Picture]:
     """The user's own pictures: root/<letter>/*. Raises UserError where a picture's path names no letter."""
     found = []
-    for path in handwriting.find_pictures([root]) if root.exists() else []:
+    for path in find_pictures([root]) if root.exists() else []:
         letter = alphabet.named_in(path.relative_to(root))
         if letter is None:
             known = ", ".join(alphabet.NAMES)
@@ -69,20 +76,33 @@ def drive(scratch: Path, timeout_s: float, progress: Progress, complain: Complai
         wanted = [
             (file.id, path, letter)
             for file, path in zip(listed, paths, strict=True)
-            if path.suffix.lower() in handwriting.SUFFIXES and (letter := alphabet.named_in(path))
+            if path.suffix.lower() in SUFFIXES and (letter := alphabet.named_in(path))
         ]
         if not wanted:
             raise Failure(f"none of its {len(listed)} files is a picture whose path names a Greek letter")
+        if len(wanted) > DRIVE_PICTURES:
+            raise Failure(f"lists {len(wanted)} pictures, more than {DRIVE_PICTURES}")
+        taken = 0
         for number, (file, path, letter) in enumerate(wanted):
             progress("Google Drive, pictures", number, len(wanted))
             copy = scratch / f"{number}{path.suffix.lower()}"
-            gdown.download(id=file, output=str(copy), **settings)
+            gdown.download(id=file, output=str(copy), progress=partial(refuse_excess, path, taken), **settings)
+            taken += copy.stat().st_size
             found.append((letter, path.stem, path.as_posix(), copy))
     except Failure:
         raise
     except Exception as error:  # gdown and what it rests on raise whatever a changed page makes them stumble over
         raise Failure(summary(error, timeout_s)) from error
     return readable(found, complain)
+
+
+def refuse_excess(path: PurePosixPath, taken: int, so_far: int, announced: int | None) -> None:
+    """Raise Failure when a picture from Drive, or it with the `taken` bytes of those before, is larger than any is."""
+    size = max(so_far, announced or 0)
+    if size > DRIVE_PICTURE_BYTES:
+        raise Failure(f"{path} is larger than {DRIVE_PICTURE_BYTES} bytes")
+    if taken + size > DRIVE_BYTES:
+        raise Failure(f"its pictures are larger than {DRIVE_BYTES} bytes, all together")
 
 
 def omniglot(scratch: Path, timeout_s: float, progress: Progress, complain: Complain) -> list[Picture]:
@@ -137,8 +157,8 @@ def readable(found: list[tuple[str, str, str, Path]], complain: Complain) -> lis
     writers = dataset.writers([(letter, name) for letter, name, _, _ in found])
     for (letter, name, origin, path), writer in zip(found, writers, strict=True):
         try:
-            grey = handwriting.read_grey(path)
-            if not handwriting.find_ink(grey).any():
+            grey = read_grey(path)
+            if not find_ink(grey).any():
                 raise UserError("no ink found")
             pictures.append(Picture(letter, name, writer, origin, grey))
         except UserError as error:

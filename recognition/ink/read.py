@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from recognition.base.errors import UserError
-from recognition.ink import handwriting
-from recognition.training import fit
+from recognition.ink.pictures import prepare_all
+from recognition.training import evaluation
 from recognition.training.checkpoints import Checkpoint
 
 
@@ -37,13 +37,13 @@ def read(
 
     `seen` is called with the number done since its last call.
     """
-    found = handwriting.prepare_all(pictures, seen)
+    found = prepare_all(pictures, seen)
     failures = [str(error) for error in found if isinstance(error, UserError)]
     paths = [path for path, one in zip(pictures, found, strict=True) if not isinstance(one, UserError)]
     if not paths:
         return [], failures
     batch = torch.from_numpy(np.stack([one for one in found if not isinstance(one, UserError)]))
-    rows = fit.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
+    rows = evaluation.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
     readings = [
         Reading(path, checkpoint.classes[int(row.argmax())], row.exp().tolist())
         for path, row in zip(paths, rows, strict=True)
