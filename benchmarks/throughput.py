@@ -98,7 +98,7 @@ def cells(*cell) -> float:
     """Pictures per second of all cores together, each training this cell."""
     from recognition.sweep import processes
 
-    with processes.pool(processes.cores(), share=lambda data: data) as pool:
+    with processes.pool(processes.cores(), provide=lambda data: data) as pool:
         return sum(future.result() for future in [pool.submit(one_cell, *cell) for _ in range(processes.cores())])
 
 
@@ -121,7 +121,8 @@ def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -
 
 def multiplications(network) -> int:
     """Of a training step, per picture: a forward pass, and two backward ones but for the pictures' own gradient."""
-    from recognition.networks import IMAGE_SIZE, macs
+    from recognition.networks.describe import macs
+    from recognition.networks.mnistnet import IMAGE_SIZE
 
     first = network.conv1.weight.numel() * IMAGE_SIZE**2
     return 3 * macs(network) - first

@@ -10,7 +10,7 @@ from recognition.base import files
 from recognition.base.determinism import pin_torch
 from recognition.base.params import load
 from recognition.sweep import effects, schedule, task
-from recognition.training import fit, scores
+from recognition.training import datasets, devices, scores
 from stages import CACHE, progress, run
 
 DATA = Path("data/fashion_mnist")
@@ -23,8 +23,8 @@ def main() -> None:
     params = load(Path("params.yaml"))
     shared, budgets = params.sweep, sorted(params.epochs.budgets)
     pin_torch()
-    device = fit.device(shared.device, "sweep")
-    data = task.load(DATA, shared.held_out, shared.seed)
+    device = devices.device(shared.device, "sweep")
+    data = datasets.fashion(DATA, shared.held_out, shared.seed)
     sweep = json.loads(SWEEP.read_text(encoding="utf-8"))["sweep"]
     architecture, kernel_size, filters = best = [sweep["best"][name] for name in NETWORK]
     settings = {"dropout": shared.dropout, **shared.recipe.model_dump()}

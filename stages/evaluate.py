@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from recognition.base import files
 from recognition.base.determinism import generator, pin_torch
-from recognition.networks.quick.dropout import Dropout
-from recognition.training import checkpoints, datasets, fit, scores
+from recognition.training import checkpoints, datasets, evaluation, scores
 from stages import run
 
 DATA = Path("data/mnist")
@@ -22,15 +18,17 @@ def main() -> None:
     checkpoint = checkpoints.load(MODEL)
     classes = checkpoint.classes
     test = datasets.load("mnist", DATA, train=False)
-    found = fit.log_probabilities(checkpoint.network(), test.pictures, checkpoint.normalisation)
-    losses, correct = fit.score(found, test.labels)
+    network, scale = checkpoint.network(), checkpoint.normalisation
+    found = evaluation.log_probabilities(network, test.pictures, scale)
+    losses, correct = evaluation.score(found, test.labels)
     predictions = found.argmax(1)
     counts = scores.confusion(test.labels.numpy(), predictions.numpy(), len(classes))
 
     n, *shares = scores.accuracy(int(correct.sum()), len(test.labels)).items()
     metrics = dict([n, *((f"test_{name}", value) for name, value in shares)])
     metrics["test_loss"] = round(losses.mean().item(), 6)
-    losses, correct = fit.score(with_dropout_on(checkpoint, test.pictures), test.labels)
+    dropped = evaluation.log_probabilities(network, test.pictures, scale, dropout=generator(0, "dropout on"))
+    losses, correct = evaluation.score(dropped, test.labels)
     metrics["dropout_on_accuracy"] = round(correct.mean().item(), 6)  # as the original report's was scored
     metrics["dropout_on_loss"] = round(losses.mean().item(), 6)
     files.write_json(REPORTS / "metrics.json", {"mnist": metrics})
@@ -52,18 +50,6 @@ def main() -> None:
             for i in range(FIRST)
         ],
     )
-
-
-@torch.no_grad()
-def with_dropout_on(checkpoint: checkpoints.Checkpoint, pictures: Tensor, batch: int = 250) -> Tensor:
-    """(N, 28, 28) uint8 pictures to (N, classes) log-probabilities, with dropout, whose draws are always the same."""
-    network = checkpoint.network().train()
-    draws = generator(0, "dropout on")
-    for layer in network.modules():
-        if isinstance(layer, Dropout):
-            layer.generator = draws
-    parts = pictures.unsqueeze(1).split(batch)
-    return torch.cat([network(checkpoint.normalisation(part)) for part in parts])
 
 
 if __name__ == "__main__":

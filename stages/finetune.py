@@ -11,9 +11,11 @@ from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
 from recognition.base.params import Finetune, load
 from recognition.greek import dataset
-from recognition.training import checkpoints, fit, scores
+from recognition.training import checkpoints, evaluation, scores
 from recognition.training.augmentation import Distortion
 from recognition.training.datasets import Split
+from recognition.training.fit import Recipe, fit
+from recognition.training.history import History
 from stages import CACHE, progress, run
 
 DATA = Path("data/greek")
@@ -53,13 +55,11 @@ def main() -> None:
             if way == "last_layer":
                 networks.freeze_features(network)
             data = [fingerprints.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
-            kept = STATES / fingerprints.of(__file__, way, name, recipe, study, digits.normalisation, data)
-            history = fit.fit(
-                network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update
-            )
+            kept = STATES / fingerprints.of(__file__, "cpu", way, name, recipe, study, digits.normalisation, data)
+            history = fit(network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update)
             tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": study.letters}
             checkpoints.save(MODELS / name / f"{way}.pth", digits._replace(**tuned, epoch=recipe.epochs))
-            log_p = fit.log_probabilities(network, held_out.pictures, digits.normalisation)
+            log_p = evaluation.log_probabilities(network, held_out.pictures, digits.normalisation)
             metrics[way] = outcome(history, log_p, held_out.labels)
             curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]
             readings += [
@@ -67,14 +67,14 @@ def main() -> None:
                 for row, p in zip(held_out_rows, log_p, strict=True)
             ]
     write(REPORTS / name, {name: metrics}, curves, readings, study.letters)
-    fingerprints.prune(STATES, newest=20)
+    files.prune(STATES, newest=20)
 
 
-def recipes(params: Finetune, epochs: int) -> dict[str, fit.Recipe]:
+def recipes(params: Finetune, epochs: int) -> dict[str, Recipe]:
     """The two ways of training, by their names."""
     last, every = params.last_layer, params.all_layers
     return {
-        "last_layer": fit.Recipe(
+        "last_layer": Recipe(
             epochs=epochs,
             batch_size=last.batch_size,
             learning_rate=last.learning_rate,
@@ -85,7 +85,7 @@ def recipes(params: Finetune, epochs: int) -> dict[str, fit.Recipe]:
             shards=params.shards,
             schedule="constant",
         ),
-        "all_layers": fit.Recipe(
+        "all_layers": Recipe(
             epochs=every.epochs,
             batch_size=every.batch_size,
             learning_rate=every.learning_rate,
@@ -100,9 +100,9 @@ def recipes(params: Finetune, epochs: int) -> dict[str, fit.Recipe]:
     }
 
 
-def outcome(history: fit.History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:
+def outcome(history: History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:
     """What a way has reached on the letters held out, and when it read all its training letters."""
-    losses, correct = fit.score(log_p, labels)
+    losses, correct = evaluation.score(log_p, labels)
     metrics: dict[str, int | float] = scores.accuracy(int(correct.sum()), len(labels))
     if len(labels):
         metrics["loss"] = round(losses.mean().item(), 6)

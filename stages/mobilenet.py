@@ -11,10 +11,12 @@ from recognition.base import files, fingerprints
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
 from recognition.base.params import load
-from recognition.networks.quick import depthwise
-from recognition.sweep import task
-from recognition.training import checkpoints, datasets, fit, scores
+from recognition.networks import describe
+from recognition.networks.quick import quicken
+from recognition.training import checkpoints, datasets, devices, evaluation, scores
 from recognition.training.augmentation import Distortion
+from recognition.training.fit import Recipe, fit
+from recognition.training.history import Point
 from stages import CACHE, progress, run
 
 DATA = Path("data/fashion_mnist")
@@ -27,12 +29,12 @@ STATES = CACHE / "mobilenet"  # of trainings, 50 MB each
 def main() -> None:
     params = load(Path("params.yaml")).mobilenet
     pin_torch()
-    device = fit.device(params.device, "mobilenet")
+    device = devices.device(params.device, "mobilenet")
     name = json.loads((WEIGHTS / "weights.json").read_text(encoding="utf-8"))["imagenet"]
     weights = (WEIGHTS / name).read_bytes() if name else b""
     if params.frozen and not weights:
         raise UserError("params.yaml: mobilenet.frozen: true needs ImageNet's weights, which are not there; try false")
-    data = task.load(DATA, params.held_out, params.seed)
+    data = datasets.fashion(DATA, params.held_out, params.seed)
     there, batch = min(params.pictures, len(data.train.labels)), params.recipe.batch_size
     whole = there // batch * batch  # a last batch of few pictures would disturb the batch normalisation
     if not whole:
@@ -52,15 +54,14 @@ def main() -> None:
     assert isinstance(network, networks.MobileNet)
     if weights:
         network.load_backbone(torch.load(WEIGHTS / name, weights_only=True))
-    depthwise.quicken(network)
-    recipe = fit.Recipe(
+    recipe = Recipe(
         epochs=params.epochs,
         distortion=Distortion(0.0, 0.0, 0.0),
         seed=params.seed,
         shards=params.shards,
         **params.recipe.model_dump(),
     )
-    kept = STATES / fingerprints.of(__file__, params, device, fingerprints.digest(weights), *data.digests())
+    kept = STATES / fingerprints.of(__file__, device, params, fingerprints.digest(weights), *data.digests())
     network.to(device)
     learner, seen = network, data
     if params.frozen:
@@ -68,10 +69,10 @@ def main() -> None:
             train, held_out, test = (
                 on_features(network, split, data.normalisation, params.shards, device, bar) for split in data[:3]
             )
-        learner, seen = network.head(), task.Data(train, held_out, test, AS_THEY_ARE, data.classes)
+        learner, seen = network.head(), datasets.Data(train, held_out, test, AS_THEY_ARE, data.classes)
     with progress(" pictures", params.epochs * whole, f"mobilenet on {device}") as bar:
-        history = fit.fit(learner, seen.train, [seen.held_out], seen.normalisation, recipe, device, kept, bar.update)
-    score = fit.mean_score(learner, seen.test.to(device), seen.normalisation)
+        history = fit(learner, seen.train, [seen.held_out], seen.normalisation, recipe, device, kept, bar.update)
+    score = evaluation.mean_score(learner, seen.test.to(device), seen.normalisation)
 
     classes = datasets.CLASSES["fashion_mnist"]
     checkpoint = checkpoints.Checkpoint(
@@ -80,18 +81,18 @@ def main() -> None:
     checkpoints.save(MODELS / "checkpoint.pth", checkpoint)
     header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
     files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
-    files.write_csv(REPORTS / "steps.csv", fit.Point._fields, history.points)
+    files.write_csv(REPORTS / "steps.csv", Point._fields, history.points)
     metrics = {
         "pretrained": bool(weights),
         "frozen": params.frozen,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "macs": networks.macs(network),
+        "macs": describe.macs(network),
         "train_loss": round(history.epochs[-1].train_loss, 6),
         "held_out_accuracy": round(history.epochs[-1].scores[0].accuracy, 6),
         **scores.test(*score, len(data.test.labels)),
     }
     files.write_json(REPORTS / "metrics.json", {"mobilenet": metrics})
-    fingerprints.prune(STATES, newest=4)
+    files.prune(STATES, newest=4)
 
 
 AS_THEY_ARE = datasets.Normalisation(0.0, 1 / 255)  # of features, which are no pixels
@@ -101,10 +102,10 @@ def on_features(
     network: networks.MobileNet, split: datasets.Split, normalisation: datasets.Normalisation, threads: int, device, bar
 ) -> datasets.Split:
     """A split with the backbone's (N, 960) features in place of its pictures."""
-    backbone = network.backbone()
+    backbone = quicken(network.backbone())
 
     def some(pictures: torch.Tensor) -> torch.Tensor:
-        found = fit.log_probabilities(backbone, pictures.to(device), normalisation)
+        found = evaluation.log_probabilities(backbone, pictures.to(device), normalisation)
         bar.update(len(pictures))
         return found
 

@@ -8,7 +8,7 @@ from recognition.base.determinism import pin_torch
 from recognition.base.params import load
 from recognition.sweep import effects, schedule, task
 from recognition.sweep.task import Outcome
-from recognition.training import fit, scores
+from recognition.training import datasets, devices, scores
 from stages import CACHE, progress, run
 
 DATA = Path("data/fashion_mnist")
@@ -20,8 +20,8 @@ DIMENSIONS = ["architecture", "kernel_size", "filters"]
 def main() -> None:
     params = load(Path("params.yaml")).sweep
     pin_torch()
-    device = fit.device(params.device, "sweep")
-    data = task.load(DATA, params.held_out, params.seed)
+    device = devices.device(params.device, "sweep")
+    data = datasets.fashion(DATA, params.held_out, params.seed)
     grid = [(*key, params.seed) for key in product(params.architectures, params.kernel_sizes, params.filters)]
     repeats = [(*PRINTED, seed) for seed in params.noise_seeds]
     settings = {"dropout": params.dropout, **params.recipe.model_dump()}
@@ -66,7 +66,7 @@ def main() -> None:
     files.write_json(REPORTS / "metrics.json", {"sweep": metrics})
 
 
-def chosen(found: dict[tuple, Outcome], data: task.Data) -> dict:
+def chosen(found: dict[tuple, Outcome], data: datasets.Data) -> dict:
     """The cell that reads the held-out pictures best (of several the smallest), and how it reads the test set."""
     key = min(found, key=lambda key: (-found[key].held_out.accuracy, task.size(*key[:3], data.classes).macs))
     return {

@@ -6,8 +6,10 @@ from recognition import networks
 from recognition.base import files, fingerprints
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.params import load
-from recognition.training import checkpoints, datasets, fit
+from recognition.training import checkpoints, datasets, devices
 from recognition.training.augmentation import Distortion
+from recognition.training.fit import Recipe, fit
+from recognition.training.history import History, Point
 from stages import CACHE, progress, run
 
 DATA = Path("data/mnist")
@@ -19,7 +21,7 @@ STATES = CACHE / "train"  # of trainings, 0.7 MB each
 def main() -> None:
     params = load(Path("params.yaml")).train
     pin_torch()
-    device = fit.device(params.device, "train")
+    device = devices.device(params.device, "train")
     split = datasets.load("mnist", DATA, train=True)
     train, held_out = datasets.hold_out(split, params.held_out, generator(params.seed, "held out"))
     normalisation = datasets.normalisation(train.pictures)
@@ -31,7 +33,7 @@ def main() -> None:
         "dropout": params.dropout,
     }
     network = networks.build("MnistNet", arguments, generator(params.seed, "weights"))
-    recipe = fit.Recipe(
+    recipe = Recipe(
         epochs=params.epochs,
         batch_size=params.batch_size,
         learning_rate=params.learning_rate,
@@ -41,11 +43,9 @@ def main() -> None:
         seed=params.seed,
         shards=params.shards,
     )
-    kept = STATES / fingerprints.of(
-        __file__, params, device, *map(fingerprints.digest, (t.numpy() for t in split))
-    )
+    kept = STATES / fingerprints.of(__file__, device, params, *map(fingerprints.digest, (t.numpy() for t in split)))
     with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
-        history = fit.fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
+        history = fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
 
     last = checkpoints.Checkpoint(
         "MnistNet", arguments, network.state_dict(), datasets.CLASSES["mnist"], normalisation, params.epochs
@@ -55,12 +55,12 @@ def main() -> None:
     checkpoints.save(MODELS / "checkpoint_best.pth", last._replace(weights=history.best, epoch=best.epoch))
     header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
     files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
-    files.write_csv(REPORTS / "steps.csv", fit.Point._fields, history.points)
+    files.write_csv(REPORTS / "steps.csv", Point._fields, history.points)
     files.write_json(REPORTS / "metrics.json", {"train": metrics(network, history)})
-    fingerprints.prune(STATES, newest=20)
+    files.prune(STATES, newest=20)
 
 
-def metrics(network, history: fit.History) -> dict[str, float]:
+def metrics(network, history: History) -> dict[str, float]:
     final = history.epochs[-1]
     return {
         "parameters": sum(p.numel() for p in network.parameters()),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_runs import DATA, LONG, ROOT, WANTED, computed, computed_here
+from test_sweep import DATA, LONG, ROOT, WANTED, computed, computed_here
 
 from recognition.base.errors import UserError
 from recognition.sweep import schedule
@@ -129,7 +129,7 @@ def changed(folder: Path) -> Path:
     """This project with another line in networks.py."""
     for package in ("recognition", "stages"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "recognition/networks.py").open("a") as file:
+    with (folder / "recognition/networks/mnistnet.py").open("a") as file:
         file.write("# changed\n")
     return folder
 
@@ -207,7 +207,7 @@ def test_a_scheduler_without_workers_is_one_line(cluster, tmp_path):
 
 def test_a_worker_with_other_code_is_refused(cluster, tmp_path):
     cluster.worker("old", cwd=changed(tmp_path / "other"))
-    assert "old has another version of recognition/networks.py" in refused(cluster.address, tmp_path / "store")
+    assert "old has another version of recognition/networks/mnistnet.py" in refused(cluster.address, tmp_path / "store")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -230,7 +230,7 @@ def test_only_figures_draw():
 
 
 SOCKETS = {"aiohttp", "ftplib", "gdown", "http", "requests", "socket", "ssl", "urllib", "urllib3"}
-ASKING = {"stages/download.py", "stages/greek.py", "stages/backbone.py", "recognition/greek/sources.py"}
+ASKING = {"stages/download.py", "stages/backbone.py", "recognition/greek/sources.py"}
 
 
 def test_only_downloads_and_the_cluster_open_a_socket():

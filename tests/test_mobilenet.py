@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from test_runs import random_data
+from test_sweep import random_data
 from torchvision.models import mobilenet_v3_large
 
 from recognition import networks
 from recognition.base import files
 from recognition.base.errors import UserError
-from recognition.sources.sources import File, Web
-from recognition.sweep import task
-from recognition.training import checkpoints
+from recognition.sources.fetch import File
+from recognition.sources.web import Web
+from recognition.training import checkpoints, datasets
 from recognition.training.checkpoints import serialised
 from stages import backbone, mobilenet
 
@@ -62,9 +62,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def study(tmp_path, monkeypatch, weights):
-    file = File(
-        f"mobilenet-{hashlib.sha256(weights).hexdigest()[:8]}.pth", hashlib.sha256(weights).hexdigest()[:8], None
-    )
+    digest = hashlib.sha256(weights).hexdigest()
+    file = File(f"mobilenet-{digest[:8]}.pth", digest, len(weights))
     found = Study(tmp_path, file.name)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=found.web))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -73,7 +72,7 @@ def study(tmp_path, monkeypatch, weights):
     monkeypatch.setattr(backbone, "IMAGENET_SOURCE", Web(f"http://127.0.0.1:{server.server_port}/"))
     monkeypatch.setattr(backbone.stages, "CACHE", tmp_path / ".cache")
     monkeypatch.setattr(mobilenet, "STATES", tmp_path / ".cache" / "mobilenet")
-    monkeypatch.setattr(task, "load", lambda root, held_out, seed: DATA)
+    monkeypatch.setattr(datasets, "fashion", lambda root, held_out, seed: DATA)
     yield found
     server.shutdown()
     server.server_close()

@@ -8,7 +8,7 @@ from torchvision.models import mobilenet_v3_large
 
 from recognition import networks
 from recognition.base.determinism import generator
-from recognition.networks import MnistNet
+from recognition.networks import MnistNet, describe
 from recognition.sweep import task
 
 
@@ -27,7 +27,7 @@ def test_mnistnet_has_the_reports_size():
 
 
 def test_the_layers_and_their_output_sizes_are_those_of_figure_4():
-    found = networks.layers(MnistNet())
+    found = describe.layers(MnistNet())
     assert [(layer.name, layer.shape) for layer in found] == [
         ("input", (1, 28, 28)),
         ("conv1", (10, 28, 28)),
@@ -125,7 +125,7 @@ def test_each_of_the_75_networks_is_really_built(architecture, k, f):
         ),
     }[architecture]
     assert sum(p.numel() for p in network.parameters()) == parameters
-    assert networks.macs(network) == macs
+    assert describe.macs(network) == macs
     assert task.size(architecture, k, f, 10) == (parameters, macs)
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
@@ -160,4 +160,4 @@ def test_mobilenet_is_torchvisions_with_the_reports_head():
 def test_mobilenet_takes_larger_pictures():
     network = networks.build("MobileNet", {"image_size": 64}, generator(0, "weights")).eval()
     assert network.channels(torch.zeros(2, 1, 28, 28)).shape == (2, 3, 64, 64)
-    assert networks.macs(network) > 3 * networks.macs(networks.build("MobileNet", {}, generator(0, "weights")))
+    assert describe.macs(network) > 3 * describe.macs(networks.build("MobileNet", {}, generator(0, "weights")))

@@ -12,11 +12,12 @@ from torch.nn import functional as F
 from recognition import networks
 from recognition.base.determinism import generator
 from recognition.base.errors import UserError
-
+from recognition.networks.quick import Dropout, quicken
+from recognition.training import devices, evaluation
 from recognition.training.augmentation import Distortion
 from recognition.training.checkpoints import serialised
 from recognition.training.datasets import Normalisation, Split
-from recognition.training.fit import Recipe, Shards, fit, one_cycle
+from recognition.training.fit import Recipe, Shards, fit, one_cycle, train_epoch
 
 NORMALISATION = Normalisation(0.13, 0.31)
 RECIPE = Recipe(
@@ -88,9 +89,8 @@ def test_the_pieces_of_a_batch_have_the_gradient_of_the_whole(shards, n):
 
 
 def test_the_pieces_drop_differently():
-    net = network()
-    shards = Shards(net, 2)
-    shards.dropout(seed=0, epoch=1)
+    shards = Shards(quicken(network()), 2)
+    shards.dropout(RECIPE, epoch=1)
     first, second = (replica.dropout.train()(torch.ones(1, 20, 14, 14)) for replica in shards.replicas)
     assert not torch.equal(first, second)
 
@@ -131,27 +131,26 @@ def test_scores_are_those_of_the_evaluated_network(tmp_path):
     """What the history says of the held-out pictures is what anyone finds who asks the network, in any batches."""
     net, history = trained(tmp_path)
     held = pictures(50)
-    found = fit.log_probabilities(net, held.pictures, NORMALISATION, batch=7)
-    losses, correct = fit.score(found, held.labels)
+    found = evaluation.log_probabilities(net, held.pictures, NORMALISATION, batch=7)
+    losses, correct = evaluation.score(found, held.labels)
     assert losses.mean().item() == pytest.approx(history.epochs[-1].scores[0].loss, abs=1e-6)
     assert correct.mean().item() == history.epochs[-1].scores[0].accuracy
     oracle = F.nll_loss(net.eval()(NORMALISATION(held.pictures.unsqueeze(1))), held.labels)
     assert losses.mean().item() == pytest.approx(oracle.item(), abs=1e-6)
 
 
-def test_training_goes_on_in_training_mode_after_the_first_evaluation(tmp_path):
-    modes = []
-    net = network()
-    net.dropout.register_forward_hook(lambda layer, *_: modes.append(layer.training))
+def test_training_goes_on_in_training_mode_after_the_first_evaluation(tmp_path, monkeypatch):
+    modes, forward = [], Dropout.forward
+    monkeypatch.setattr(Dropout, "forward", lambda layer, x: (modes.append(layer.training), forward(layer, x))[1])
     recipe = replace(RECIPE, shards=1)
-    fit(net, pictures(32), [pictures(16)], NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: 0)
+    fit(network(), pictures(32), [pictures(16)], NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: 0)
     assert modes == [True, True, False] * 3
 
 
 def test_the_best_is_the_epoch_of_the_lowest_mean_loss(tmp_path):
     weights = []
     net = network()
-    original = fit.train_epoch
+    original = train_epoch
 
     def spy(*arguments):
         curve = original(*arguments)
@@ -159,7 +158,7 @@ def test_the_best_is_the_epoch_of_the_lowest_mean_loss(tmp_path):
         return curve
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "train_epoch", spy)
+        patch.setattr("recognition.training.fit.train_epoch", spy)
         history = fit(net, pictures(170), [pictures(50)], NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: 0)
     best = min(history.epochs, key=lambda e: e.train_loss).epoch
     assert all(torch.equal(history.best[name], weights[best - 1][name]) for name in history.best)
@@ -171,7 +170,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("after", [1, 200, 400])
 def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, monkeypatch, after):
-    monkeypatch.setattr(fit, "KEEP_EVERY", 0)
+    monkeypatch.setattr("recognition.training.fit.KEEP_EVERY", 0)
     unbroken = everything(*trained(tmp_path, kept="unbroken"))
     told = 0
 
@@ -227,13 +226,16 @@ def wrapped(change):
     ],
     ids=["empty", "text", "half", "without digest", "bit", "shapes", "key", "groups", "last key", "epoch", "tensor"],
 )
-def test_a_damaged_state_is_as_none_and_nothing_of_it_is_loaded(tmp_path, damage):
+def test_a_damaged_state_is_as_none_and_nothing_of_it_is_loaded(tmp_path, damage, caplog):
     unbroken = everything(*trained(tmp_path, replace(RECIPE, epochs=2)))
     kept = tmp_path / "kept"
     kept.write_bytes(damage(kept.read_bytes()))
     told = []
+    assert not caplog.messages
     assert everything(*trained(tmp_path, replace(RECIPE, epochs=2), seen=told.append)) == unbroken
     assert told[0] == 0  # from the start
+    [line] = caplog.messages  # and it is said
+    assert str(kept) in line and "starts anew" in line and "\n" not in line
     assert everything(*trained(tmp_path, replace(RECIPE, epochs=2))) == unbroken  # and the state is whole again
 
 
@@ -271,11 +273,11 @@ def test_a_training_that_diverges_says_what_to_lower(tmp_path):
 
 def test_a_device_that_is_not_there_is_an_error_and_auto_is_not(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert fit.device("auto", "train") == fit.device("cpu", "train") == "cpu"
+    assert devices.device("auto", "train") == devices.device("cpu", "train") == "cpu"
     with pytest.raises(UserError, match="try auto or cpu"):
-        fit.device("cuda", "train")
+        devices.device("cuda", "train")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert (fit.device("auto", "train"), fit.device("cpu", "train"), fit.device("cuda", "train")) == (
+    assert (devices.device("auto", "train"), devices.device("cpu", "train"), devices.device("cuda", "train")) == (
         "cuda",
         "cpu",
         "cuda",

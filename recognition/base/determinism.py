@@ -15,7 +15,7 @@ from recognition.base.errors import UserError
 INSTRUCTION_SET = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "MKL_CBWR": "AVX2",
+    "MKL_CBWR": "COMPATIBLE",  # all that MKL heeds on every vendor's processor; see networks/quick/products.py
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what torch asks for before it calls cuBLAS deterministic
 }
 
@@ -47,6 +47,7 @@ def pin_torch() -> None:
     # It costs time, and nothing here reads such memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyrefly: ignore[missing-attribute]
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # 10 bits of 23
     keep_memory()
 
 
@@ -62,7 +63,7 @@ def keep_memory() -> None:
         mallopt(trim_threshold, 1 << 30)
 
 
-def generator(seed: int, *purpose: object, device: str = "cpu"):
+def generator(seed: int, *purpose: object):
     """A torch.Generator for one purpose, e.g. `generator(3, "order", epoch)`.
 
     Its draws depend on the seed and the purpose alone: not on another stage, on what ran before, or on how many numbers
@@ -71,4 +72,4 @@ def generator(seed: int, *purpose: object, device: str = "cpu"):
     import torch
 
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))

@@ -2,32 +2,51 @@
 
 import ast
 import hashlib
+import platform
 import sys
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 LIBRARIES = ["numpy", "torch", "torchvision"]
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def of(program: str, *parts: object) -> str:
-    """A hexadecimal name for the code of `program`, a file, with all that it imports of this project, the versions of
-    the libraries, and `parts`: params, data digests; their repr must be faithful."""
-    return hashlib.sha256(repr((code(program), sys.version, versions(), parts)).encode()).hexdigest()[:32]
+def of(program: str | Path, device: str, *parts: object) -> str:
+    """A hexadecimal name for the code of `program`, a file, with all that it imports of this project, for what computes
+    it on `device`, and for `parts`: params, data digests; their repr must be faithful."""
+    return hashlib.sha256(repr((code(program), machine(device), parts)).encode()).hexdigest()[:32]
 
 
-def versions() -> list[str]:
-    return [f"{name} {version(name)}" for name in LIBRARIES]
+def machine(device: str) -> list[str]:
+    """What computes, as far as it changes a last digit: versions, kind of processor and its kernels, or the GPU."""
+    import torch
+
+    python = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
+    libraries = [f"{name} {version(name)}" for name in LIBRARIES]
+    kernels = [platform.machine(), f"kernels {torch.backends.cpu.get_cpu_capability()}"]
+    return [python, *libraries, *kernels, *([torch.cuda.get_device_name()] if device == "cuda" else [])]
 
 
 def code(program: str | Path) -> list[tuple[str, str]]:
-    """(path, sha256) of a program's file and of every file of this project that it imports, however indirectly."""
+    """(path, digest) of a program's file and of every file of this project that it imports, however indirectly.
+
+    The digest is of what the code does: its syntax tree, without comments and docstrings.
+    """
     found, new = set(), {str(Path(program).resolve().relative_to(ROOT))}
     while new:
         found |= new
         new = {name for old in new for name in imports(old)} - found
-    return [(name, digest((ROOT / name).read_bytes())) for name in sorted(found)]
+    return [(name, digest(ast.dump(tree(name)).encode())) for name in sorted(found)]
+
+
+def tree(name: str) -> ast.Module:
+    """The syntax tree of the file `name`, below the project's root, without docstrings."""
+    whole = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    for node in ast.walk(whole):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return whole
 
 
 def imports(name: str) -> set[str]:
@@ -50,16 +69,3 @@ def imports(name: str) -> set[str]:
 def digest(content) -> str:
     """sha256 of bytes, or of anything with a buffer."""
     return hashlib.sha256(content).hexdigest()
-
-
-def prune(folder: Path, newest: int) -> None:
-    """Remove all files of a folder but the `newest` written. Meant for what can be made again.
-
-    Hidden ones are another writer's, not finished.
-    """
-    written = {}
-    for path in folder.glob("[!.]*"):
-        with suppress(FileNotFoundError):  # another process prunes, too
-            written[path] = path.stat().st_mtime_ns
-    for path in sorted(written, key=written.__getitem__, reverse=True)[newest:]:
-        path.unlink(missing_ok=True)

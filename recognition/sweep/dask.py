@@ -23,8 +23,8 @@ PATIENCE_S = 8  # seconds for a scheduler to answer, and for a first worker to b
 UNPACKING = Lock()  # a worker may have several threads
 
 
-class Door(WorkerPlugin):
-    """Every worker passes it before its first task, also one that joins late: same code, same arithmetic, same data.
+class WorkerSetup(WorkerPlugin):
+    """What every worker does before its first task, also one that joins late: same code, same arithmetic, same data.
 
     The data comes with it as bytes: data that is scattered may be left with one copy, which a lost worker takes along.
     """
@@ -33,7 +33,7 @@ class Door(WorkerPlugin):
         self.name, self.device = name, device
         self.program = Path(program).relative_to(fingerprints.ROOT)  # a worker has a root of its own
         self.code = fingerprints.code(program)
-        self.versions = fingerprints.versions()
+        self.machine = fingerprints.machine(device)
         self.packed = packed
         self.data: object = None  # unpacked, by the first task
         self.refusal = ""
@@ -50,25 +50,28 @@ class Door(WorkerPlugin):
         found = dict(fingerprints.code(fingerprints.ROOT / self.program))
         if other := sorted(name for name, sha256 in self.code if found.get(name) != sha256):
             raise UserError(f"the worker {worker} has another version of {', '.join(other)}; give it this commit")
-        if other := sorted(set(self.versions) - set(fingerprints.versions())):
-            raise UserError(f"the worker {worker} lacks {', '.join(other)}; install requirements.txt there")
-        if self.device == "cuda":
-            import torch  # after the pinning
+        import torch  # after the pinning
 
-            if not torch.cuda.is_available():
-                raise UserError(f"the worker {worker} has no GPU; set sweep.device: cpu, or leave it out")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise UserError(f"the worker {worker} has no GPU; set sweep.device: cpu, or leave it out")
+        here = fingerprints.machine(self.device)
+        if other := [there for there in self.machine if there not in here]:
+            raise UserError(
+                f"the worker {worker} has {', '.join(own for own in here if own not in self.machine)} where "
+                f"{', '.join(other)} computes here; give it the same, or leave it out"
+            )
 
 
-def carried(name: str, unpack: Callable[[bytes], object]) -> object:
-    """In a task, on a worker: the data that came with the door of this name. Raises UserError if it was not passed."""
-    door = get_worker().plugins[name]
-    assert isinstance(door, Door)
-    if door.refusal:
-        raise UserError(door.refusal)
+def data_on_worker(name: str, unpack: Callable[[bytes], object]) -> object:
+    """In a task, on a worker: the data that came with the setup of this name. Raises UserError if it failed."""
+    setup = get_worker().plugins[name]
+    assert isinstance(setup, WorkerSetup)
+    if setup.refusal:
+        raise UserError(setup.refusal)
     with UNPACKING:
-        if door.data is None:
-            door.data, door.packed = unpack(door.packed), b""
-    return door.data
+        if setup.data is None:
+            setup.data, setup.packed = unpack(setup.packed), b""
+    return setup.data
 
 
 def greet(address: str) -> None:
@@ -99,9 +102,9 @@ def workers(
         raise UserError(f"{where}: {cause}; is a Dask scheduler running there? null takes this machine") from None
     name = f"recognition {client.id}"  # several clients may share a cluster, each with data of its own
 
-    def share(data: object) -> Callable[[], object]:
+    def provide(data: object) -> Callable[[], object]:
         try:
-            client.register_plugin(Door(name, program, device, pack(data)))
+            client.register_plugin(WorkerSetup(name, program, device, pack(data)))
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
         except Exception as error:  # of whatever kind a worker had; distributed hands on its words alone
@@ -109,7 +112,7 @@ def workers(
                 f"{where}: a worker says: {error}; start it in this project's folder, with its environment: "
                 f"PYTHONPATH=. dask worker {address}"
             ) from None
-        return partial(carried, name, unpack)
+        return partial(data_on_worker, name, unpack)
 
     with client:
         try:
@@ -117,7 +120,7 @@ def workers(
         except TimeoutError:
             raise UserError(f"{where}: the scheduler has no workers; start one: dask worker {address}") from None
         try:
-            yield Pool(client.get_executor(pure=False).submit, share)
+            yield Pool(client.get_executor(pure=False).submit, provide)
         except KilledWorker:
             raise UserError(f"{where}: worker after worker was killed at one task; have they memory enough?") from None
         except (CancelledError, CommClosedError):

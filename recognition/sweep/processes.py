@@ -1,4 +1,4 @@
-"""Where tasks run side by side: processes of this machine. Another place is the module cluster."""
+"""Where tasks run side by side: processes of this machine. Another place is the module dask."""
 
 import os
 import signal
@@ -15,18 +15,18 @@ from recognition.base.errors import UserError
 
 class Pool(NamedTuple):
     submit: Callable[..., Future]  # (function, *arguments)
-    share: Callable[..., object]  # data to what stands for them in a task's arguments
+    provide: Callable[..., object]  # (data): to what gives them in a task, as one of its arguments
 
 
 @contextmanager
-def pool(n: int, share: Callable) -> Iterator[Pool]:
+def pool(n: int, provide: Callable) -> Iterator[Pool]:
     """`n` processes of this machine. They end with this one, however it ends.
 
     Raises UserError where one of them ends abruptly.
     """
-    executor = ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=attend)
+    executor = ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
-        yield Pool(executor.submit, share)
+        yield Pool(executor.submit, provide)
     except BaseException as error:
         children = list((executor._processes or {}).values())
         executor.shutdown(wait=False, cancel_futures=True)
@@ -41,7 +41,7 @@ def pool(n: int, share: Callable) -> Iterator[Pool]:
     executor.shutdown()
 
 
-def attend() -> None:
+def begin_worker() -> None:
     """A worker's beginning: leave Ctrl-C to the parent, and end when the parent does, even by kill -9."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()

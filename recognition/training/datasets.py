@@ -1,5 +1,6 @@
 """Data sets as tensors in memory: one uint8 tensor of pictures, one of labels."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,7 +8,9 @@ import torch
 from torch import Tensor
 from torchvision.datasets import MNIST, FashionMNIST
 
+from recognition.base.determinism import generator
 from recognition.base.errors import UserError
+from recognition.base.fingerprints import digest
 
 READERS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
 CLASSES = {"mnist": [str(digit) for digit in range(10)], "fashion_mnist": FashionMNIST.classes}
@@ -44,6 +47,26 @@ class Normalisation(NamedTuple):
         return (pictures - 255 * self.mean).mul_(1 / (255 * self.deviation))
 
 
+class Data(NamedTuple):
+    """What a network learns from and is scored on."""
+
+    train: Split
+    held_out: Split
+    test: Split
+    normalisation: Normalisation
+    classes: int
+
+    def digests(self) -> list[str]:
+        return [digest(part.numpy()) for split in self[:3] for part in split]
+
+
+def fashion(root: Path, held_out: int, seed: int) -> Data:
+    """FashionMNIST, `held_out` pictures of its training set kept for choosing."""
+    whole, test = (load("fashion_mnist", root, train=train) for train in (True, False))
+    train, rest = hold_out(whole, held_out, generator(seed, "held out"))
+    return Data(train, rest, test, normalisation(train.pictures), len(CLASSES["fashion_mnist"]))
+
+
 def load(name: str, root: Path, train: bool) -> Split:
     """The training or the test pictures of a downloaded data set, read by torchvision's own class."""
     try:
@@ -68,4 +91,4 @@ def normalisation(pictures: Tensor) -> Normalisation:
     share = counts / counts.sum()
     level = torch.arange(256, dtype=torch.float64) / 255
     mean = (share * level).sum()
-    return Normalisation(mean.item(), ((share * level**2).sum() - mean**2).sqrt().item())
+    return Normalisation(mean.item(), math.sqrt(((share * level * level).sum() - mean * mean).item()))

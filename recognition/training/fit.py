@@ -1,7 +1,5 @@
 """Training a network: stochastic gradient descent, by default with Nesterov momentum on a one-cycle schedule."""
 
-import hashlib
-import io
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -9,20 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recognition.base import files
 from recognition.base.determinism import generator
 from recognition.base.errors import UserError
-from recognition.networks.quick.dropout import Dropout
+from recognition.networks.quick import draw_dropout_from, quicken
 from recognition.training import optimizers
 from recognition.training.augmentation import Distortion
-from recognition.training.checkpoints import serialised
 from recognition.training.datasets import Normalisation, Split
+from recognition.training.evaluation import mean_score
+from recognition.training.history import Epoch, History, Point, keep, resume
 
 STEPS_PER_POINT = 20  # steps whose mean training loss is one point of the curve
 KEEP_EVERY = 1.0  # seconds, at least, between two states that are written: small epochs are as short as writing one
@@ -63,31 +60,7 @@ class Recipe:
     schedule: str = "one_cycle"  # one of SCHEDULES
     warm_up: float = 0.3  # share of the one-cycle schedule in which the learning rate rises
     optimizer: str = "sgd"  # see optimizers.optimizer
-
-
-class Score(NamedTuple):
-    """How a network does on a set of pictures; nan for none."""
-
-    loss: float  # mean negative log-likelihood, nats
-    accuracy: float
-
-
-class Epoch(NamedTuple):
-    epoch: int
-    examples: int  # seen since the start
-    train_loss: float  # mean over the epoch, dropout on
-    scores: list[Score]  # of each set that is watched
-
-
-class Point(NamedTuple):
-    examples: int
-    train_loss: float  # mean of the last steps
-
-
-class History(NamedTuple):
-    epochs: list[Epoch]
-    points: list[Point]
-    best: dict[str, Tensor]  # the weights after the epoch of the lowest training loss
+    purpose: tuple[object, ...] = ()  # tells this training's draws from those of another with the same seed
 
 
 class Shards:
@@ -103,13 +76,10 @@ class Shards:
         self.parameters = [trained(network) for network in self.replicas]
         self.pool = ThreadPoolExecutor(max(1, n - 1))
 
-    def dropout(self, seed: int, epoch: int) -> None:
+    def dropout(self, recipe: Recipe, epoch: int) -> None:
         """Give every piece its own draws for an epoch."""
         for number, network in enumerate(self.replicas):
-            draws = generator(seed, "dropout", epoch, number, device=self.parameters[0][0].device.type)
-            for layer in network.modules():
-                if isinstance(layer, Dropout):
-                    layer.generator = draws
+            draw_dropout_from(network, generator(recipe.seed, *recipe.purpose, "dropout", epoch, number))
 
     def backward(self, prepare: Callable[[slice], tuple[Tensor, Tensor]], batch: range) -> Tensor:
         """Set the parameters' gradients to those of the batch's mean loss; returns that loss.
@@ -165,18 +135,20 @@ def fit(
     called with the number of pictures seen since its last call.
     """
     network.to(device)
+    quick = quicken(network)  # on a GPU the network itself
     train, *watched = (split.to(device) for split in (train, *watched))
     optimizer = optimizers.optimizer(
         recipe.optimizer, trained(network), recipe.learning_rate, recipe.momentum, recipe.weight_decay
     )
-    epochs, points, best = resume(kept, network, optimizer) if kept else ([], [], {})
+    epochs, points, best = resume(kept, network, optimizer) if kept else History([], [], {})
     seen(epochs[-1].examples if epochs else 0)
-    shards = Shards(network, recipe.shards)
+    shards = Shards(quick, recipe.shards if device == "cpu" else 1)
     due = 0.0
-    with shards.pool:  # its threads end here, whatever happens
+    # The shards' threads end here, whatever happens. A GPU's dropout draws from the one global generator.
+    with shards.pool, torch.random.fork_rng(enabled=device != "cpu"):
         for epoch in range(len(epochs) + 1, recipe.epochs + 1):
-            curve = train_epoch(network, shards, optimizer, train, normalisation, recipe, epoch, seen)
-            scores = [mean_score(network, split, normalisation) for split in watched]
+            curve = train_epoch(quick, shards, optimizer, train, normalisation, recipe, epoch, seen)
+            scores = [mean_score(quick, split, normalisation) for split in watched]
             mean_loss = sum(loss * n for n, loss in curve) / len(train.labels)
             if not math.isfinite(mean_loss):
                 raise UserError(
@@ -190,7 +162,7 @@ def fit(
                 points.append(Point(examples := examples + n, loss))
             epochs.append(Epoch(epoch, examples, mean_loss, scores))
             if kept and (time.monotonic() >= due or epoch == recipe.epochs):
-                keep(kept, network, optimizer, epochs, points, best)
+                keep(kept, network, optimizer, History(epochs, points, best))
                 due = time.monotonic() + KEEP_EVERY
     return History(epochs, points, best)
 
@@ -210,11 +182,11 @@ def train_epoch(
     Returns (pictures, mean loss) of every STEPS_PER_POINT steps.
     """
     n, device = len(train.labels), train.labels.device
-    order = torch.randperm(n, generator=generator(recipe.seed, "order", epoch)).to(device)
+    order = torch.randperm(n, generator=generator(recipe.seed, *recipe.purpose, "order", epoch)).to(device)
     size = train.pictures.shape[-1]
-    draws = recipe.distortion.draw(n, size, generator(recipe.seed, "affine", epoch)).to(device)[order]
+    draws = recipe.distortion.draw(n, size, generator(recipe.seed, *recipe.purpose, "affine", epoch)).to(device)[order]
     shuffled = train[order]  # once, so that a batch is a slice
-    shards.dropout(recipe.seed, epoch)
+    shards.dropout(recipe, epoch)
     network.train()
 
     def prepare(part: slice) -> tuple[Tensor, Tensor]:
@@ -241,73 +213,3 @@ def train_epoch(
     seen(counts[-1])
     means = torch.stack(sums).cpu() / torch.tensor(counts)
     return list(zip(counts, means.tolist(), strict=True))
-
-
-@torch.no_grad()
-def log_probabilities(network: nn.Module, pictures: Tensor, normalisation: Normalisation, batch: int = 250) -> Tensor:
-    """(N, 28, 28) uint8 pictures to (N, classes) log-probabilities, dropout off; on the device of the pictures."""
-    network.eval()
-    return torch.cat([network(normalisation(part.unsqueeze(1))) for part in pictures.split(batch)])
-
-
-def score(found: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood in nats, and 1.0 where the best match is right, of (N, classes) log-probabilities.
-
-    Both (N,) float64.
-    """
-    losses = F.nll_loss(found.to(torch.float64), labels, reduction="none")
-    return losses, (found.argmax(1) == labels).to(torch.float64)
-
-
-def mean_score(network: nn.Module, split: Split, normalisation: Normalisation) -> Score:
-    losses, correct = score(log_probabilities(network, split.pictures, normalisation), split.labels)
-    return Score(losses.mean().item(), correct.mean().item())
-
-
-def keep(path, network, optimizer, epochs, points, best) -> None:
-    """Write the state after an epoch, whole or not at all."""
-    state = {
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "epochs": [(*epoch[:-1], [tuple(score) for score in epoch.scores]) for epoch in epochs],
-        "points": [tuple(point) for point in points],
-        "best": best,
-    }
-    content = serialised(state)
-    files.write_bytes(path, hashlib.sha256(content).digest() + content)
-
-
-def resume(path, network, optimizer) -> tuple[list[Epoch], list[Point], dict[str, Tensor]]:
-    """Put network and optimizer into the state kept last, and return its history.
-
-    Without one, or with one that is not as it was written or is another network's, they stay as they are, and the
-    history is empty. The sha256 in front is what finds a flipped bit: torch.load does not.
-    """
-    before = deepcopy((network.state_dict(), optimizer.state_dict()))
-    try:
-        found = path.read_bytes()
-        sha256, content = found[:32], found[32:]
-        if hashlib.sha256(content).digest() != sha256:
-            raise ValueError("damaged")
-        state = torch.load(io.BytesIO(content), weights_only=True)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        epochs = [Epoch(n, seen, loss, [Score(*s) for s in scores]) for n, seen, loss, scores in state["epochs"]]
-        return epochs, [Point(*point) for point in state["points"]], state["best"]
-    except Exception:  # as many ways to fail as torch.load and load_state_dict have, the latter half-way
-        network.load_state_dict(before[0])
-        optimizer.load_state_dict(before[1])
-        return [], [], {}
-
-
-def device(wanted: str, section: str) -> str:
-    """ "cpu" or "cuda" for "auto", "cpu" or "cuda". Raises UserError where cuda is wanted and there is none.
-
-    `section` of params.yaml wants it.
-    """
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise UserError(
-            f"params.yaml: {section}.device: cuda is wanted, but torch finds no such device here; try auto or cpu"
-        )
-    return "cuda" if there and wanted != "cpu" else "cpu"

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from recognition.networks.quick.products import product
+
 # Coefficients of the fifth-degree polynomial x -> ax + bx³ + cx⁵ that five times over takes every x from 0.002 to 1
 # into 0.7-1.2, which serves as well as 1 and is reached sooner (K. Jordan, "Muon", 2024); smaller ones grow 480-fold.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -79,10 +81,13 @@ def orthogonalised(x: Tensor) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     wide = x if len(x) <= x.shape[1] else x.T
     wide = wide / wide.norm().clamp_min(1e-7)
-    gram, product = wide @ wide.T, torch.eye(len(wide), dtype=x.dtype, device=x.device)
-    for _ in range(ITERATIONS):
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    gram, whole = product(wide, wide.T), None
+    for left in reversed(range(ITERATIONS)):
+        factor = product(gram, gram).mul_(c).add_(gram, alpha=b)
         factor.diagonal().add_(a)
-        gram, product = factor @ gram @ factor, factor @ product
-    wide = product @ wide
+        whole = factor if whole is None else product(factor, whole)
+        if left:
+            gram = product(product(factor, gram), factor)
+    assert whole is not None
+    wide = product(whole, wide)
     return wide if len(x) <= x.shape[1] else wide.T

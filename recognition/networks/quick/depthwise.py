@@ -15,19 +15,25 @@ class Depthwise(nn.Conv2d):
     trains on 28×28 pixels 1.7 times as fast.
     """
 
+    def __init__(self, layer: nn.Conv2d) -> None:
+        """The same layer, its weights shared; one that `is_depthwise`."""
+        n, size, stride = layer.in_channels, layer.kernel_size[0], layer.stride[0]
+        super().__init__(n, n, size, stride, size // 2, groups=n, bias=False, device="meta")
+        self.weight = layer.weight
+
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         if max(height, width) > 2:
             return super().forward(x)
         size, stride = self.weight.shape[-1], int(self.stride[0])
-        rows, columns, places = meetings(height, width, size, stride, x.device.type)
+        rows, columns, places = meetings(height, width, size, stride)
         weights = self.weight.flatten(1).T.index_select(0, places).view(rows * columns, height * width, -1)
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2).unsqueeze(1)  # (N, 1, H * W, C)
         return (pixels * weights).sum(2).unflatten(1, (rows, columns)).permute(0, 3, 1, 2)  # channels last
 
 
 @cache
-def meetings(height: int, width: int, size: int, stride: int, device: str) -> tuple[int, int, Tensor]:
+def meetings(height: int, width: int, size: int, stride: int) -> tuple[int, int, Tensor]:
     """Rows and columns of the output, and for each of its pixels and each of the input's the weight where they meet,
     as a place in the kernel, row by row."""
     rows, columns, middle = -(-height // stride), -(-width // stride), size // 2
@@ -38,23 +44,13 @@ def meetings(height: int, width: int, size: int, stride: int, device: str) -> tu
         for i in range(height)
         for j in range(width)
     ]
-    return rows, columns, torch.tensor(found, device=device)
+    return rows, columns, torch.tensor(found)
 
 
-def quicken(network: nn.Module) -> None:
-    """Replace a network's depthwise convolutions in place; weights and their names stay."""
-    for parent in list(network.modules()):
-        for name, layer in parent.named_children():
-            if isinstance(layer, nn.Conv2d) and 1 < layer.groups == layer.in_channels == layer.out_channels:
-                setattr(parent, name, replaced(layer))
-
-
-def replaced(layer: nn.Conv2d) -> Depthwise:
-    channels, size, stride = layer.in_channels, layer.kernel_size[0], layer.stride[0]
+def is_depthwise(layer: nn.Conv2d) -> bool:
+    """Whether `Depthwise` does what this layer does: a square odd kernel of 3 or more, padded by half, no bias."""
+    size, stride = layer.kernel_size[0], layer.stride[0]
     shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
     square = ((size, size), (stride, stride), (size // 2, size // 2), (1, 1))
-    if shape != square or size < 3 or size % 2 == 0 or layer.bias is not None:
-        raise ValueError(f"{layer} is not padded by half its odd kernel of 3 or more, not square, or has a bias")
-    new = Depthwise(channels, channels, size, stride, size // 2, groups=channels, bias=False, device="meta")
-    new.weight = layer.weight
-    return new
+    by_channel = 1 < layer.groups == layer.in_channels == layer.out_channels
+    return by_channel and shape == square and size >= 3 and size % 2 == 1 and layer.bias is None

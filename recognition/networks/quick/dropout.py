@@ -9,7 +9,7 @@ class Dropout(nn.Module):
 
     torch.nn.Dropout draws one random number per value, 20 % of a narrow network's step on a CPU. Here one 64-bit draw
     decides eight values, eight bits each, so the keep probability is a multiple of 1/256: exact for 0.5, else the
-    nearest. The draws come from `generator` (on the input's device), which a training sets; else from the global one.
+    nearest. The draws come from `generator`, which a training sets; else from the global one.
     """
 
     def __init__(self, p: float = 0.5) -> None:
@@ -23,9 +23,9 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.kept == 256:
             return x
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64)
         words.random_(-(2**63), None, generator=self.generator)  # all 64 bits
-        mask = torch.empty(x.numel(), dtype=x.dtype, device=x.device)
+        mask = torch.empty(x.numel(), dtype=x.dtype)
         torch.lt(words.view(torch.uint8)[: x.numel()], self.kept, out=mask)  # no detour over bool: six times as fast
         return x * like(mask.mul_(256 / self.kept), x)
 

@@ -16,12 +16,16 @@ import pytest
 import torch
 import yaml
 
+from recognition.base import fingerprints
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
 from recognition.sweep import processes, schedule, task
-from recognition.sweep.task import Data, cell
-from recognition.training import checkpoints, datasets, fit
-from recognition.training.datasets import Normalisation, Split
+from recognition.sweep.data import in_a_file
+from recognition.sweep.store import Store
+from recognition.sweep.task import cell
+from recognition.training import checkpoints, datasets, evaluation
+from recognition.training.datasets import Data, Normalisation, Split
+from recognition.training.evaluation import Score
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {
@@ -117,14 +121,43 @@ def test_a_cell_is_the_same_training_as_the_stage_trains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stage.main()
 
-    data = task.load(Path(), held_out=100, seed=3)
+    data = datasets.fashion(Path(), held_out=100, seed=3)
     wanted = cell("MnistNet", 3, 5, 3, epochs=2, dropout=0.5, optimizer="sgd", warm_up=0.3, **same)
+    wanted = wanted._replace(recipe=replace(wanted.recipe, purpose=()))  # `train` trains one network
     found = task.compute(wanted, lambda: data, "cpu", None)
     metrics = json.loads(Path("reports/train/metrics.json").read_text())["train"]
     trained = (metrics["train_loss"], metrics["held_out_loss"], metrics["held_out_accuracy"])
     assert (found.train_loss, *found.held_out) == pytest.approx(trained, abs=1e-6)
     checkpoint = checkpoints.load(Path("models/train/checkpoint.pth"))
-    assert fit.mean_score(checkpoint.network(), DATA.test, checkpoint.normalisation) == found.test
+    assert evaluation.mean_score(checkpoint.network(), DATA.test, checkpoint.normalisation) == found.test
+
+
+def test_cells_begin_apart():
+    """With the same seed no cell's weights are a part of another's, and no order of pictures is another's."""
+    narrow, wide = (cell("MnistNet", 5, filters, 3, **SETTINGS) for filters in (5, 10))
+    first, second = (one.network(10).conv1.weight for one in (narrow, wide))
+    assert not torch.equal(first / first.abs().max(), second[:5] / second[:5].abs().max())
+    orders = {
+        tuple(torch.randperm(50, generator=generator(3, *one.recipe.purpose, "order", 1)).tolist())
+        for one in WANTED[:3]
+    }
+    assert len(orders) == 3
+
+
+def test_one_process_for_a_gpu_unless_more_are_named(tmp_path, monkeypatch):
+    asked = []
+
+    def pool(n, scheduler, device, folder):
+        asked.append(n)
+        return here()
+
+    monkeypatch.setattr(schedule, "pool", pool)
+    monkeypatch.setattr(task, "compute", lambda *_: task.Outcome(1.0, Score(1.0, 0.5), Score(1.0, 0.5)))
+    monkeypatch.setattr(fingerprints, "machine", lambda device: [device])
+    monkeypatch.setattr(processes, "cores", lambda: 3)
+    for number, (device, named) in enumerate([("cpu", None), ("cuda", None), ("cuda", 2)]):
+        list(schedule.outcomes(WANTED, DATA, tmp_path / str(number), device, named, None))
+    assert asked == [3, 1, 2]
 
 
 def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch):
@@ -137,7 +170,7 @@ def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch)
     monkeypatch.undo()
     asked = []
     original = processes.processes
-    monkeypatch.setattr(processes, "processes", lambda n, share: (asked.append(n), original(n, share))[1])
+    monkeypatch.setattr(processes, "pool", lambda n, provide: (asked.append(n), original(n, provide))[1])
     assert computed(tmp_path, WANTED, n_workers=8) == expected  # a longer one: two are missing
     assert asked == [2]
 
@@ -151,36 +184,38 @@ def test_whatever_determines_a_result_is_in_its_name(tmp_path, monkeypatch, chan
     recipe = wanted.recipe
     match change:
         case "code":
-            monkeypatch.setattr(schedule.store, "code", lambda program: "another")
+            monkeypatch.setattr(fingerprints, "code", lambda program: "another")
         case "data":
             data = DATA._replace(test=Split(255 - DATA.test.pictures, DATA.test.labels))
         case "seed":
             wanted = wanted._replace(recipe=replace(recipe, seed=9))
         case "device":
-            device = "cuda"
+            device = "another"
         case "learning rate":
             wanted = wanted._replace(recipe=replace(recipe, learning_rate=0.02))
         case "library":
-            monkeypatch.setattr(schedule.store, "versions", lambda: ["torch 9"])
+            monkeypatch.setattr(fingerprints, "machine", lambda device: ["torch 9"])
     with pytest.raises(AssertionError, match="something was computed"):
         list(schedule.outcomes([wanted], data, tmp_path, device, 1, None))
 
 
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{}", b'[1, [2, 3], [4, "a"]]', b"\xff"])
 def test_a_damaged_outcome_counts_as_none(tmp_path, content):
-    (tmp_path / "outcome.json").write_bytes(content)
-    assert schedule.read(tmp_path / "outcome.json") is None
-    assert schedule.read(tmp_path / "absent.json") is None
+    store = Store(tmp_path, DATA, "cpu", WANTED[:1])
+    assert store.read(WANTED[0]) is None
+    (tmp_path / "outcomes").mkdir()
+    (tmp_path / "outcomes" / f"{store.names[WANTED[0]]}.json").write_bytes(content)
+    assert store.read(WANTED[0]) is None
 
 
 PROGRAM = """
 import signal, sys; sys.path[:0] = ["tests", "."]
 import stages
 from pathlib import Path
-import test_runs as t
+import test_sweep as t
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
-    for done in t.runs.outcomes(t.LONG, t.DATA, Path(sys.argv[1]), "cpu", 2, None):
+    for done in t.schedule.outcomes(t.LONG, t.DATA, Path(sys.argv[1]), "cpu", 2, None):
         print("done", flush=True)
 """
 LONG = [replaced._replace(recipe=replace(replaced.recipe, epochs=40)) for replaced in WANTED]
@@ -216,16 +251,16 @@ def running(pid: str) -> bool:
 
 
 def test_a_worker_that_is_killed_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"lower sweep\.workers"), processes.pool(1, share=lambda data: data) as pool:
+    with pytest.raises(UserError, match=r"lower sweep\.workers"), processes.pool(1, provide=lambda data: data) as pool:
         pool.submit(os.kill, 0, 0).result()
         pool.submit(os.abort).result()
 
 
 def test_runs_side_by_side_with_other_data_leave_each_others_alone(tmp_path):
     other = DATA._replace(classes=3, train=DATA.test)
-    first, second = task.share(DATA, tmp_path), task.share(other, tmp_path)
+    first, second = in_a_file(DATA, tmp_path), in_a_file(other, tmp_path)
     (tmp_path / ".unfinished.part").touch()
-    task.share(DATA, tmp_path)
+    in_a_file(DATA, tmp_path)
     assert torch.equal(first().train.pictures, DATA.train.pictures)
     assert torch.equal(second().train.pictures, other.train.pictures) and second().classes == 3
     assert (tmp_path / ".unfinished.part").exists()
@@ -249,14 +284,14 @@ def kept_for_itself(shared, meeting: Path) -> int:
 def test_workers_hold_one_copy_of_the_data(tmp_path):
     big = DATA._replace(train=Split(DATA.train.pictures.repeat(50, 1, 1), DATA.train.labels.repeat(50)))
     (tmp_path / "meeting").mkdir()
-    with processes.pool(2, partial(task.share, folder=tmp_path / "data")) as pool:
-        shared = pool.share(big)
+    with processes.pool(2, partial(in_a_file, folder=tmp_path / "data")) as pool:
+        shared = pool.provide(big)
         futures = [pool.submit(kept_for_itself, shared, tmp_path / "meeting") for _ in range(2)]
         assert [future.result() for future in futures] == [0, 0]
 
 
 def test_the_data_is_one_mapped_copy(tmp_path):
-    found = task.share(DATA, tmp_path)()
+    found = in_a_file(DATA, tmp_path)()
     [path] = tmp_path.iterdir()
     assert all(torch.equal(a, b) for a, b in zip(found.train, DATA.train, strict=True))
     assert found.normalisation == DATA.normalisation and isinstance(found.normalisation, Normalisation)
