@@ -16,6 +16,7 @@ import pytest
 import torch
 from test_sweep import DATA, LONG, ROOT, WANTED, computed, computed_here
 
+from recognition.base import fingerprints
 from recognition.base.errors import UserError
 from recognition.sweep import schedule
 
@@ -121,16 +122,16 @@ def test_a_worker_with_other_code_that_joins_late_gets_no_data(cluster, tmp_path
     coming = cluster.outcomes(LONG, tmp_path / "there")
     next(coming)
     cluster.worker("old", cwd=changed(tmp_path / "other"))
-    with pytest.raises(UserError, match="old has another version of recognition/networks"):
+    with pytest.raises(UserError, match="old has another version of recognition/networks/mnistnet.py"):
         dict(coming)
 
 
 def changed(folder: Path) -> Path:
-    """This project with another line in networks.py."""
+    """This project with another line of code in mnistnet.py."""
     for package in ("recognition", "stages"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (folder / "recognition/networks/mnistnet.py").open("a") as file:
-        file.write("# changed\n")
+        file.write("CHANGED = True\n")
     return folder
 
 
@@ -211,7 +212,8 @@ def test_a_worker_with_other_code_is_refused(cluster, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_worker_without_a_gpu_is_refused_where_one_is_wanted(cluster, tmp_path):
+def test_a_worker_without_a_gpu_is_refused_where_one_is_wanted(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprints, "machine", lambda device: ["a GPU"])
     cluster.worker("plain")
     assert "plain has no GPU" in refused(cluster.address, tmp_path / "store", "cuda")
 

@@ -41,7 +41,7 @@ def test_every_program_pins_the_arithmetic_first(program):
 
 
 def test_torch_runs_one_thread_an_operation_and_no_kernel_that_varies():
-    check = "import stages; from recognition.determinism import pin_torch; pin_torch(); import torch"
+    check = "import stages; from recognition.base.determinism import pin_torch; pin_torch(); import torch"
     check += "\nprint(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())"
     out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["1", "True"]

@@ -13,7 +13,7 @@ from recognition.networks.quick import convolution, products
 from recognition.networks.quick.convolution import MaxOfConvolution, MeanOfConvolution
 from recognition.networks.quick.depthwise import Depthwise, is_depthwise
 from recognition.networks.quick.linear import Linear, LinearOfMaps
-from recognition.networks.quick.products import product, product_of_tall
+from recognition.networks.quick.products import product
 
 LAST = torch.channels_last
 
@@ -100,8 +100,9 @@ def test_the_gradient_of_a_tie_goes_where_torchs_goes():
 def test_kernels_in_corners_and_back(k):
     """One is the transpose of the other: <in_corners(w), g> = <w, from_corners(g)>."""
     w = torch.randn(3, 1, k, k, dtype=torch.float64, generator=generator(0, "w"))
-    g = torch.randn((k + 1) ** 2, 12, dtype=torch.float64, generator=generator(0, "g"))
-    left, right = (convolution.in_corners(w) * g).sum(), (w * convolution.from_corners(g, k)).sum()
+    g = torch.randn(12, 1, k + 1, k + 1, dtype=torch.float64, generator=generator(0, "g"))
+    columns = g.permute(3, 2, 1, 0).reshape((k + 1) ** 2, 12)
+    left, right = (convolution.in_corners(w) * columns).sum(), (w * convolution.from_corners(g)).sum()
     torch.testing.assert_close(left, right)
 
 
@@ -148,4 +149,3 @@ def test_products_of_any_strides(shape, small, monkeypatch):
     for left in (a, a.T.contiguous().T, a.repeat(1, 2)[:, :k], a.repeat(2, 1)[::2] if m == 1 else a):
         for right in (b, b.T.contiguous().T, b.repeat(1, 2)[:, :n]):
             torch.testing.assert_close(product(left, right), wanted, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(product_of_tall(a.T.contiguous(), b), wanted, atol=1e-4, rtol=1e-4)

@@ -169,7 +169,7 @@ def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch)
         computed(tmp_path, WANTED)
     monkeypatch.undo()
     asked = []
-    original = processes.processes
+    original = processes.pool
     monkeypatch.setattr(processes, "pool", lambda n, provide: (asked.append(n), original(n, provide))[1])
     assert computed(tmp_path, WANTED, n_workers=8) == expected  # a longer one: two are missing
     assert asked == [2]

@@ -25,7 +25,7 @@ def machine(device: str) -> list[str]:
     python = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
     libraries = [f"{name} {version(name)}" for name in LIBRARIES]
     kernels = [platform.machine(), f"kernels {torch.backends.cpu.get_cpu_capability()}"]
-    return [python, *libraries, *kernels, *([torch.cuda.get_device_name()] if device == "cuda" else [])]
+    return [python, *libraries, *kernels, torch.cuda.get_device_name() if device == "cuda" else device]
 
 
 def code(program: str | Path) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from recognition.networks.quick.products import product
+from recognition.networks.quick.products import addmm, product
 
 # Coefficients of the fifth-degree polynomial x -> ax + bx³ + cx⁵ that five times over takes every x from 0.002 to 1
 # into 0.7-1.2, which serves as well as 1 and is reached sooner (K. Jordan, "Muon", 2024); smaller ones grow 480-fold.
@@ -81,13 +81,14 @@ def orthogonalised(x: Tensor) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     wide = x if len(x) <= x.shape[1] else x.T
     wide = wide / wide.norm().clamp_min(1e-7)
-    gram, whole = product(wide, wide.T), None
+    gram = product(wide, wide.T)
+    identity, whole = torch.eye(len(wide), device=x.device), None
     for left in reversed(range(ITERATIONS)):
-        factor = product(gram, gram).mul_(c).add_(gram, alpha=b)
-        factor.diagonal().add_(a)
-        whole = factor if whole is None else product(factor, whole)
+        factor = addmm(gram, gram, gram, beta=b, alpha=c)  # Q less its a
+        whole = factor.add(identity, alpha=a) if whole is None else addmm(whole, factor, whole, beta=a)
         if left:
-            gram = product(product(factor, gram), factor)
+            half = addmm(gram, factor, gram, beta=a)
+            gram = addmm(half, half, factor, beta=a)
     assert whole is not None
     wide = product(whole, wide)
     return wide if len(x) <= x.shape[1] else wide.T

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from recognition.networks.quick.products import product
+from recognition.networks.quick.products import addmm, product
 
 
 class Affine(torch.autograd.Function):
@@ -13,7 +13,7 @@ class Affine(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return product(x, weight.T) + bias
+        return addmm(bias, x, weight.T)
 
     @staticmethod
     @once_differentiable

@@ -13,21 +13,22 @@ SMALL = 1 << 19  # multiplications, below which MKL's COMPATIBLE kernels take le
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """(M, K) and (K, N) float32 of any strides to (M, N). Not differentiable."""
-    if a.device.type != "cpu" or a.dtype != torch.float32 or a.numel() * b.shape[1] < SMALL:
-        return a @ b
-    return torch.ops.mkldnn._linear_pointwise.default(a, b.T, None, "none", [], "")
+    return onednn(a, b, None) if is_large(a, b) else a @ b
 
 
-def product_of_tall(a: Tensor, b: Tensor) -> Tensor:
-    """(M, K) and (M, N) float32, contiguous, M large, to (K, N): a.T @ b, without transposing. Not differentiable.
+def addmm(c: Tensor, a: Tensor, b: Tensor, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
+    """beta * c + alpha * a @ b, as torch.addmm: (M, N) or (N,), (M, K) and (K, N) to (M, N). Not differentiable."""
+    if not is_large(a, b):
+        return torch.addmm(c, a, b, beta=beta, alpha=alpha)
+    if c.dim() == 1 and beta == alpha == 1:
+        return onednn(a, b, c)
+    return onednn(a, b, None).mul_(alpha).add_(c, alpha=beta)
 
-    It is what the weights of a convolution of 1x1 get as their gradient, (M, K) its input and (M, N) its output's.
-    """
-    if a.device.type != "cpu" or a.dtype != torch.float32 or a.numel() * b.shape[1] < SMALL:
-        return a.T @ b
-    (m, k), n = a.shape, b.shape[1]
-    x, gradient = (part.view(1, m, 1, -1).permute(0, 3, 1, 2) for part in (a, b))  # channels last, a pixel a row
-    weight = torch.empty((n, k, 1, 1), memory_format=torch.channels_last)  # of which only the shape counts
-    settings = [None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]]
-    found = torch.ops.aten.convolution_backward.default(gradient, x, weight, *settings)[1]
-    return found.view(n, k).T
+
+def is_large(a: Tensor, b: Tensor) -> bool:
+    """Whether a product is oneDNN's."""
+    return a.numel() * b.shape[1] >= SMALL and a.device.type == "cpu" and a.dtype == torch.float32
+
+
+def onednn(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise.default(a, b.T, bias, "none", [], "")
