@@ -21,6 +21,7 @@ from recognition.base.errors import UserError
 from recognition.sweep import schedule
 
 distributed = pytest.importorskip("distributed", reason="pip install -r requirements-cluster.txt")
+dask = pytest.importorskip("dask")
 
 LONGEST = [LONG[0]._replace(recipe=replace(LONG[0].recipe, epochs=100))]
 
@@ -28,7 +29,7 @@ LONGEST = [LONG[0]._replace(recipe=replace(LONG[0].recipe, epochs=100))]
 class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder, self.processes = folder, []
-        self.address = ""
+        self.address, self.protocol = "", "tcp"
 
     def start(self, *command: str, cwd: Path = ROOT) -> subprocess.Popen:
         log = (self.folder / f"{len(self.processes)}.log").open("w")
@@ -41,16 +42,24 @@ class Cluster:
 
     def scheduler(self) -> None:
         file = self.folder / "scheduler.json"
-        self.start("scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={file}")
+        self.start(
+            "scheduler", f"--host={self.protocol}://127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={file}"
+        )
         wait(file.exists, "the scheduler")
         self.address = json.loads(file.read_text())["address"]
 
     def worker(self, name: str, cwd: Path = ROOT) -> subprocess.Popen:
-        options = [f"--name={name}", "--nthreads=1", "--no-nanny", "--no-dashboard", "--host=127.0.0.1"]
+        host = f"--host={self.protocol}://127.0.0.1"
+        options = [f"--name={name}", "--nthreads=1", "--no-nanny", "--no-dashboard", host]
         process = self.start("worker", self.address, *options, f"--local-directory={self.folder / name}", cwd=cwd)
         with distributed.Client(self.address, set_as_default=False) as client:
             wait(lambda: name in names(client).values(), f"the worker {name}")
         return process
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
     def outcomes(self, wanted, folder: Path):
         return schedule.outcomes(wanted, DATA, folder, "cpu", None, self.address)
@@ -75,9 +84,7 @@ def cluster(tmp_path):
         started.scheduler()
         yield started
     finally:
-        for process in started.processes:
-            process.kill()
-            process.wait()
+        started.end()
 
 
 def test_the_outcomes_are_those_of_this_machines_own_processes(cluster, tmp_path):
@@ -122,7 +129,7 @@ def test_a_worker_with_other_code_that_joins_late_gets_no_data(cluster, tmp_path
     coming = cluster.outcomes(LONG, tmp_path / "there")
     next(coming)
     cluster.worker("old", cwd=changed(tmp_path / "other"))
-    with pytest.raises(UserError, match="old has another version of recognition/networks/mnistnet.py"):
+    with pytest.raises(UserError, match=r"old has another version of recognition/networks/mnistnet\.py"):
         dict(coming)
 
 
@@ -173,6 +180,46 @@ def test_a_lost_scheduler_is_one_line(cluster, tmp_path, logged):
     with pytest.raises(UserError, match="the scheduler was lost; the same command goes on when it is back"):
         dict(coming)
     assert not logged
+
+
+@pytest.fixture
+def certified(monkeypatch, tmp_path):
+    """Certificates for everyone, where Dask's own configuration names them."""
+    made = distributed.Security.temporary()
+    names = {"CA_FILE": made.tls_ca_file}
+    for role in ("CLIENT", "SCHEDULER", "WORKER"):
+        names |= {f"{role}__CERT": made.tls_client_cert, f"{role}__KEY": made.tls_client_key}
+    for name, content in names.items():
+        (tmp_path / name).write_text(content)
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__COMM__TLS__{name}", str(tmp_path / name))
+    dask.config.refresh()
+    yield
+    monkeypatch.undo()
+    dask.config.refresh()
+
+
+def test_a_scheduler_that_wants_certificates_is_shown_those_of_dasks_configuration(tmp_path, certified):
+    cluster = Cluster(tmp_path)
+    cluster.protocol = "tls"
+    try:
+        cluster.scheduler()
+        assert cluster.address.startswith("tls://")
+        cluster.worker("one")
+        assert dict(cluster.outcomes(WANTED[:2], tmp_path / "store")) == computed_here(tuple(WANTED[:2]))
+    finally:
+        cluster.end()
+
+
+def test_tls_without_certificates_is_one_line(cluster, tmp_path, monkeypatch):
+    assert "ca-file, client.cert and client.key" in refused(cluster.address.replace("tcp", "tls"), tmp_path)
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TLS__CA_FILE", "/nowhere")
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT", "/nowhere")
+    dask.config.refresh()
+    try:
+        assert "cannot be read" in refused(cluster.address.replace("tcp", "tls"), tmp_path)
+    finally:
+        monkeypatch.undo()
+        dask.config.refresh()
 
 
 def refused(address: str, folder: Path, device: str = "cpu") -> str:

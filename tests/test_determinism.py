@@ -1,8 +1,11 @@
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -87,3 +90,129 @@ def test_a_training_is_the_same_on_one_core_and_on_all(tmp_path):
         n, found[len(own)] = out.stdout.split()
         assert int(n) == len(own)
     assert found[1] == found[len(cores)]
+
+
+# ---- processors of two vendors: MKL asks one function of its own which it is on, and here we answer
+
+COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+VENDOR = "int mkl_serv_intel_cpu_true(void) {{ return {0}; }}\nint mkl_serv_intel_cpu(void) {{ return {0}; }}\n"
+needs_a_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler; apt install gcc")
+
+
+def on_each_vendor(program: str, folder: Path, **environment: str) -> list[dict]:
+    """What `program` prints as JSON where MKL takes the processor for one of Intel's, and where for another's."""
+    found = []
+    for intel in (1, 0):
+        source, library = folder / f"vendor{intel}.c", folder / f"vendor{intel}.so"
+        source.write_text(VENDOR.format(intel))
+        subprocess.run([COMPILER, "-shared", "-fPIC", "-o", library, source], check=True)
+        own = os.environ | {"LD_PRELOAD": str(library)} | environment
+        out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=own, capture_output=True, text=True)
+        assert out.returncode == 0, out.stderr
+        found.append(json.loads(out.stdout))
+    return found
+
+
+PRODUCTS = """
+import hashlib, json, torch
+torch.set_num_threads(1)
+draws = torch.Generator().manual_seed(0)
+a, b = (torch.rand(size, generator=draws) for size in ((300, 360), (360, 200)))
+print(json.dumps({"product": hashlib.sha256((a @ b).numpy()).hexdigest()}))
+"""
+
+
+@needs_a_compiler
+def test_mkl_heeds_the_vendor_unless_it_is_told_to_be_compatible(tmp_path):
+    """The premise of what follows: AVX2 is not enough, and our answers reach MKL."""
+    heeded, other = on_each_vendor(PRODUCTS, tmp_path, MKL_CBWR="AVX2")
+    if heeded == other:
+        pytest.skip("MKL's kernels for this processor and for another vendor's are the same")
+    one, other = on_each_vendor(PRODUCTS, tmp_path, MKL_CBWR="COMPATIBLE")
+    assert one == other
+
+
+TRAININGS = """
+import stages
+import hashlib, json, torch
+from dataclasses import replace
+from recognition import networks
+from recognition.base.determinism import generator, pin_torch
+from recognition.networks import freeze_features
+from recognition.sweep import task
+from recognition.training.augmentation import Distortion
+from recognition.training.checkpoints import serialised
+from recognition.training.datasets import Data, Normalisation, Split
+from recognition.training.fit import Recipe, fit
+pin_torch()
+draws = generator(0, "pictures")
+pictures = torch.randint(0, 256, (400, 28, 28), generator=draws, dtype=torch.uint8)
+split = Split(pictures, torch.randint(0, 10, (400,), generator=draws))
+scale, found = Normalisation(0.5, 0.3), {}
+still = Distortion(0.0, 0.0, 0.0)
+moved = Distortion(20.0, 0.2, 1.5, shear=0.1, elastic=100.0)
+sgd = Recipe(1, 100, 0.05, 0.9, 5e-4, moved, seed=0, shards=2)
+muon = Recipe(1, 64, 0.007, 0.9, 0.01, still, seed=0, shards=1, optimizer="muon", warm_up=0.1)
+
+def train(name, network, recipe, train=split):
+    history = fit(network, train, [split[:60]], scale, recipe, "cpu", None, lambda n: None)
+    content = serialised(network.state_dict()) + repr(history[:2]).encode()
+    found[name] = hashlib.sha256(content).hexdigest()
+    return network
+
+def built(name, **arguments):
+    return networks.build(name, {"classes": 10, "dropout": 0.5, **arguments}, generator(0, "weights"))
+
+digits = train("train", built("MnistNet", filters=10, kernel_size=5), sgd)
+arguments = {"classes": 3, "filters": 10, "kernel_size": 5, "dropout": 0.5}
+letters = Split(pictures[:31], torch.arange(31) % 3)
+as_in_the_report = replace(sgd, batch_size=10, schedule="constant", distortion=still)
+for name, recipe in ("last layer", as_in_the_report), ("all layers", sgd):
+    network = networks.with_new_head("MnistNet", arguments, digits.state_dict(), generator(1, name))
+    if name == "last layer":
+        freeze_features(network)
+    history = fit(network, letters, [letters], scale, recipe, "cpu", None, lambda n: None)
+    found[f"finetune, {name}"] = hashlib.sha256(serialised(network.state_dict())).hexdigest()
+for name in ("MnistNet", "MnistNet2", "MnistNet3"):
+    train(f"{name}, narrow", built(name, filters=5, kernel_size=2), muon)
+    train(f"{name}, wide", built(name, filters=90, kernel_size=6), muon, split[:140])
+for name in ("sgd", "adamw", "muon"):
+    train(f"MobileNet, {name}", built("MobileNet", image_size=28), replace(muon, shards=2, optimizer=name), split[:128])
+print(json.dumps(found))
+"""
+
+
+@needs_a_compiler
+def test_every_training_is_the_same_on_every_vendors_processor(tmp_path):
+    one, other = on_each_vendor(TRAININGS, tmp_path)
+    assert one == other
+    assert len(one) == len(set(one.values())) == 12
+
+
+READINGS = """
+import hashlib, json, sys
+import numpy as np
+from pathlib import Path
+from recognition.ink.decode import read_grey
+from recognition.ink.find import find_ink
+from recognition.ink.normalise import normalise
+draws, found = np.random.default_rng(0), {}
+for path in sorted(Path("data/handwriting").rglob("*.png"))[:12]:
+    clean = read_grey(path)
+    noisy = clean * np.linspace(0.5, 0.9, clean.shape[1]) + draws.integers(0, 20, clean.shape)
+    for name, grey in ("clean", clean), ("noisy", noisy.astype(np.uint8)), ("dark", (255 - noisy).astype(np.uint8)):
+        ink = find_ink(grey)
+        found[f"{path} {name}"] = [hashlib.sha256(part.tobytes()).hexdigest() for part in (ink, normalise(ink))]
+print(json.dumps(found))
+"""
+
+
+def test_what_is_found_of_ink_does_not_depend_on_numpys_choice_of_kernels():
+    features = np._core._multiarray_umath
+    beyond = [name for name in features.__cpu_dispatch__ if features.__cpu_features__[name]]
+    assert beyond, "numpy has nothing to choose from here"
+    run = {"args": [sys.executable, "-c", READINGS], "cwd": ROOT, "capture_output": True, "check": True, "text": True}
+    as_it_is = json.loads(subprocess.run(**run).stdout)
+    plainer = os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(beyond)}
+    assert json.loads(subprocess.run(**run, env=plainer).stdout) == as_it_is
+    assert len(as_it_is) >= 30

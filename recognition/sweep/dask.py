@@ -5,6 +5,7 @@ The only module that imports distributed, which requirements-cluster.txt brings.
 
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from threading import Lock
 
 from distributed import Client, KilledWorker, Worker, WorkerPlugin, get_worker
 from distributed.comm import CommClosedError, get_address_host_port
+from distributed.security import Security
 
 from recognition.base import determinism, fingerprints
 from recognition.base.errors import UserError
@@ -74,9 +76,25 @@ def data_on_worker(name: str, unpack: Callable[[bytes], object]) -> object:
     return setup.data
 
 
-def greet(address: str) -> None:
+def certificates(security: Security) -> ssl.SSLContext:
+    """What a tls:// address takes, as Dask's own configuration names it. Raises UserError where it names none."""
+    try:
+        context = security.get_connection_args("client").get("ssl_context")
+    except OSError as error:  # ssl's own errors are such, too
+        raise UserError(f"the certificates that Dask's configuration names cannot be read: {error}") from None
+    if context is None:
+        raise UserError(
+            "tls:// wants distributed.comm.tls: ca-file, client.cert and client.key in Dask's configuration"
+        )
+    return context
+
+
+def greet(address: str, context: ssl.SSLContext | None) -> None:
     """Raise OSError where nothing greets first, as a Dask scheduler does: a Client would wait for that without end."""
-    with socket.create_connection(get_address_host_port(address), timeout=PATIENCE_S / 2) as connection:
+    with (
+        socket.create_connection(get_address_host_port(address), timeout=PATIENCE_S / 2) as plain,
+        context.wrap_socket(plain) if context else plain as connection,
+    ):
         if not connection.recv(1):
             raise ConnectionError("closed without a word")
 
@@ -85,8 +103,8 @@ def greet(address: str) -> None:
 def workers(
     address: str, program: str, device: str, pack: Callable[..., bytes], unpack: Callable[[bytes], object]
 ) -> Iterator[Pool]:
-    """The workers of the Dask scheduler at `address`, tcp://host:port, to compute functions of the file `program` on
-    each one's `device`.
+    """The workers of the Dask scheduler at `address`, tcp:// or tls://host:port, to compute functions of the file
+    `program` on each one's `device`.
 
     A task whose worker is lost is computed again by another. Raises UserError where no scheduler or worker answers, or
     where they cannot go on.
@@ -95,11 +113,15 @@ def workers(
         logging.getLogger(name).setLevel(logging.CRITICAL)
     where = f"params.yaml: sweep.scheduler: {address}"
     try:
-        greet(address)
-        client = Client(address, timeout=PATIENCE_S, set_as_default=False)
+        security = Security()
+        greet(address, certificates(security) if address.startswith("tls:") else None)
+        client = Client(address, timeout=PATIENCE_S, set_as_default=False, security=security)
     except (OSError, ValueError) as error:
-        cause = str(error).splitlines()[0] if isinstance(error, ValueError) else f"no answer in {PATIENCE_S} s"
+        told = isinstance(error, ValueError | ssl.SSLError)
+        cause = str(error).splitlines()[0] if told else f"no answer in {PATIENCE_S} s"
         raise UserError(f"{where}: {cause}; is a Dask scheduler running there? null takes this machine") from None
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
     name = f"recognition {client.id}"  # several clients may share a cluster, each with data of its own
 
     def provide(data: object) -> Callable[[], object]:
