@@ -1,0 +1,1 @@
+"""How a network learns: data, augmentation, optimizers, the loop, scores and checkpoints."""
