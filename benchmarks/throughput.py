@@ -6,8 +6,9 @@ The usual loop is torchvision.datasets.MNIST with ToTensor and Normalize, a Data
 and 2 workers), torch.nn.Dropout, SGD with Nesterov momentum, and torch's own choice of threads. Ours is fit.fit
 with the recipe of params.yaml, once with its augmentation, which the usual loop does not have, and once without. Each
 runs in a process of its own, in turn, ROUNDS times; what counts is the median of each round's ratio. The sweep's cells,
-mnistNet and the widest network, are trained as the sweep does it, one on each core. The limit is what the processor
-would do if it did nothing but the network's multiplications at the speed of a 2048x2048 matrix product on all cores.
+mnistNet and the widest network, are trained as the sweep does it, one on each core, and so is every network of its grid.
+The limit is what the processor would do if it did nothing but the networks' multiplications at the speed of a 2048x2048
+matrix product on all cores.
 """
 
 import json
@@ -17,10 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 ROUNDS = 3
 PICTURES = 40_000
+PICTURES_EACH = 1_920  # of the networks of the grid: thirty batches
 DATA = Path("data/mnist")
 LOOPS = ["usual, 0 workers", "usual, 2 workers", "ours", "ours, not augmented"]
 CELLS = {"cells, narrow": ("MnistNet", 5, 10, PICTURES // 2), "cells, widest": ("MnistNet", 6, 90, PICTURES // 20)}
@@ -119,6 +122,20 @@ def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -
     return pictures / (time.perf_counter() - start)
 
 
+def grid() -> float:
+    """Multiplications per second of all cores together, in the training of every network of the sweep."""
+    from recognition.base import params
+    from recognition.networks import ARCHITECTURES
+    from recognition.sweep import processes
+
+    sweep = params.load(Path("params.yaml")).sweep
+    keys = [*product(sweep.architectures, sweep.kernel_sizes, sweep.filters)]
+    done = [multiplications(ARCHITECTURES[name](kernel_size=size, filters=n)) for name, size, n in keys]
+    with processes.pool(processes.cores(), provide=lambda data: data) as pool:
+        speeds = [future.result() for future in [pool.submit(one_cell, *key, PICTURES_EACH) for key in keys]]
+    return processes.cores() * sum(done) / sum(1 / speed for speed in speeds)
+
+
 def multiplications(network) -> int:
     """Of a training step, per picture: a forward pass, and two backward ones but for the pictures' own gradient."""
     from recognition.networks.describe import macs
@@ -130,17 +147,21 @@ def multiplications(network) -> int:
 
 def limit(architecture: str = "MnistNet", kernel_size: int = 5, filters: int = 10, pictures: int = 0) -> float:
     """Pictures per second if a step were nothing but multiplications, at the speed of a large matrix product."""
-    import torch
-
     from recognition.networks import ARCHITECTURES
+
+    return peak() / multiplications(ARCHITECTURES[architecture](kernel_size=kernel_size, filters=filters))
+
+
+def peak() -> float:
+    """Multiplications per second of a large matrix product on all cores, with whatever kernels torch takes."""
+    import torch
 
     a, best = torch.rand(2048, 2048), math.inf
     for _ in range(10):
         start = time.perf_counter()
         a @ a
         best = min(best, time.perf_counter() - start)
-    network = ARCHITECTURES[architecture](kernel_size=kernel_size, filters=filters)
-    return 2 * 2048**3 / best / (2 * multiplications(network))
+    return 2048**3 / best
 
 
 def measure(what: str) -> float:
@@ -155,7 +176,7 @@ def main() -> None:
     rounds = []
     for number in range(1, ROUNDS + 1):
         speeds = {what: measure(what) for what in [*LOOPS, *CELLS, "limit", "limit, widest"]}
-        rounds.append(speeds)
+        rounds.append(speeds | {"grid": measure("grid") / measure("peak")})
         print(f"round {number}: " + "; ".join(f"{what} {speed:,.0f}" for what, speed in speeds.items()), flush=True)
     print("median ratio of ours to the better of the usual loops, and share of the limit:")
     for what in [*LOOPS[2:], *CELLS]:
@@ -163,6 +184,7 @@ def main() -> None:
         ratio = statistics.median(r[what] / max(r[LOOPS[0]], r[LOOPS[1]]) for r in rounds)
         share = statistics.median(r[what] / r[top] for r in rounds)
         print(f"  {what}: " + (f"{ratio:.2f} times, " if top == "limit" else "") + f"{100 * share:.0f} %")
+    print(f"  every network of the sweep: {100 * statistics.median(r['grid'] for r in rounds):.0f} %")
 
 
 if __name__ == "__main__":
@@ -171,6 +193,8 @@ if __name__ == "__main__":
             main()
         case ["limit"]:
             print(limit())
+        case ["peak"]:
+            print(peak())
         case ["limit, widest"]:
             print(limit(*CELLS["cells, widest"]))
         case [what] if what.startswith("usual"):
@@ -178,4 +202,7 @@ if __name__ == "__main__":
         case [what]:
             import stages  # noqa: F401  settles the instruction set, as for every stage
 
-            print(cells(*CELLS[what]) if what in CELLS else ours(augmented=what == "ours"))
+            if what == "grid":
+                print(grid())
+            else:
+                print(cells(*CELLS[what]) if what in CELLS else ours(augmented=what == "ours"))
