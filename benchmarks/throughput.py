@@ -6,7 +6,7 @@ The usual loop is torchvision.datasets.MNIST with ToTensor and Normalize, a Data
 and 2 workers), torch.nn.Dropout, SGD with Nesterov momentum, and torch's own choice of threads. Ours is fit.fit
 with the recipe of params.yaml, once with its augmentation, which the usual loop does not have, and once without. Each
 runs in a process of its own, in turn, ROUNDS times; what counts is the median of each round's ratio. The sweep's cells,
-mnistNet and the widest network, are trained as the sweep does it, one on each core, and so is every network of its grid.
+mnistNet and the widest network, are trained as the sweep does it, one on each core, and so is each network of its grid.
 The limit is what the processor would do if it did nothing but the networks' multiplications at the speed of a 2048x2048
 matrix product on all cores.
 """
