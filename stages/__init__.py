@@ -40,10 +40,10 @@ def check_packages(pins: Path) -> None:
         lines = pins.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise UserError(f"{pins}: no such file here; run stages in the project's own folder") from None
-    for line in lines:
-        name, _, pinned = line.partition("#")[0].strip().partition("==")
-        if not pinned:
-            continue
+    for line in filter(None, (line.partition("#")[0].strip() for line in lines)):
+        if not (pin := re.fullmatch(r"([\w.-]+)==([\w.]+)", line)):
+            raise UserError(f"{pins}: {line} is not NAME==VERSION")
+        name, pinned = pin.groups()
         try:
             installed = version(name).partition("+")[0]  # without the kind of build, such as +cpu
         except PackageNotFoundError:
@@ -59,11 +59,15 @@ def gpu_failure(error: Exception) -> str | None:
     if torch is None:
         return None
     said = next(iter(str(error).splitlines()), "")
-    cuda = isinstance(error, RuntimeError) and re.search("CUDA|cuDNN|CUDNN|cuBLAS|CUBLAS", str(error))
+    broken = isinstance(error, torch.AcceleratorError | torch.cuda.DeferredCudaCallError)
+    cuda = broken or re.search("cuda|cudnn|cublas|nvidia|nvrtc", str(error), re.IGNORECASE)
     if isinstance(error, torch.OutOfMemoryError) or (cuda and "out of memory" in said):
-        return "the GPU's memory is full; a smaller batch_size in params.yaml takes less, or device: cpu"
-    if isinstance(error, torch.AcceleratorError) or cuda:
-        return f"the GPU failed: {said}; device: cpu in params.yaml computes on the processor"
+        return (
+            "the GPU's memory is full; a smaller batch_size in params.yaml takes less, in a sweep fewer workers, or "
+            "device: cpu"
+        )
+    if cuda:
+        return f"the GPU failed: {said[:200]}; device: cpu in params.yaml computes on the processor"
     return None
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import stages
 from recognition.base import files
-from recognition.base.errors import UserError
+from recognition.base.errors import UserError, one_line
 from recognition.base.params import load
 from recognition.greek import dataset, sources
 
@@ -26,8 +26,8 @@ def main() -> None:
     failures = []
 
     def complain(line: str) -> None:
-        failures.append(line)
-        bar.write(f"greek: {line}", file=sys.stderr)
+        failures.append(one_line(line))
+        bar.write(f"greek: {failures[-1]}", file=sys.stderr)
 
     with TemporaryDirectory() as scratch, stages.progress(unit=" pictures", leave=False) as bar:
         remote = (Path(scratch), params.timeout_s, partial(stages.show, bar), complain)
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def table(served: list[str], pictures: list[sources.Picture], held_out: float, seed: int) -> list[dataset.Letter]:
-    """The rows of dataset.csv."""
+    """The rows of letters.csv."""
     names = sources.file_names(pictures)
     paths = [f"{picture.letter}/{name}.png" for picture, name in zip(pictures, names, strict=True)]
     hands = [(path, picture.letter, picture.writer) for path, picture in zip(paths, pictures, strict=True)]

@@ -61,7 +61,8 @@ def main() -> None:
         shards=params.shards,
         **params.recipe.model_dump(),
     )
-    kept = STATES / fingerprints.of(__file__, device, params, fingerprints.digest(weights), *data.digests())
+    settings = params.model_dump(exclude={"device", "weights"})
+    kept = STATES / fingerprints.of(__file__, device, settings, fingerprints.digest(weights), *data.digests())
     network.to(device)
     learner, seen = network, data
     if params.frozen:

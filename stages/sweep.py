@@ -7,6 +7,7 @@ from recognition.base import files
 from recognition.base.determinism import pin_torch
 from recognition.base.params import load
 from recognition.sweep import effects, schedule, task
+from recognition.sweep.sizes import size
 from recognition.sweep.task import Outcome
 from recognition.training import datasets, devices, scores
 from stages import CACHE, progress, run
@@ -40,7 +41,7 @@ def main() -> None:
     header = [*DIMENSIONS, "seed", "grid", "parameters", "macs", "train_loss"]
     header += ["held_out_loss", "held_out_accuracy", "test_loss", "test_accuracy"]
     rows = [
-        [*key, int(key in grid), *task.size(*key[:3], data.classes), loss, *held_out, *test]
+        [*key, int(key in grid), *size(*key[:3], data.classes), loss, *held_out, *test]
         for key, (loss, held_out, test) in sorted(found.items())
     ]
     files.write_csv(REPORTS / "cells.csv", header, rows)
@@ -68,10 +69,10 @@ def main() -> None:
 
 def chosen(found: dict[tuple, Outcome], data: datasets.Data) -> dict:
     """The cell that reads the held-out pictures best (of several the smallest), and how it reads the test set."""
-    key = min(found, key=lambda key: (-found[key].held_out.accuracy, task.size(*key[:3], data.classes).macs))
+    key = min(found, key=lambda key: (-found[key].held_out.accuracy, size(*key[:3], data.classes).macs))
     return {
         **dict(zip(DIMENSIONS, key[:3], strict=True)),
-        **task.size(*key[:3], data.classes)._asdict(),
+        **size(*key[:3], data.classes)._asdict(),
         "held_out_accuracy": round(found[key].held_out.accuracy, 6),
         **scores.test(*found[key].test, len(data.test.labels)),
     }

@@ -43,7 +43,9 @@ def main() -> None:
         seed=params.seed,
         shards=params.shards,
     )
-    kept = STATES / fingerprints.of(__file__, device, params, *map(fingerprints.digest, (t.numpy() for t in split)))
+    kept = STATES / fingerprints.of(
+        __file__, device, params.model_dump(exclude={"device"}), *map(fingerprints.digest, (t.numpy() for t in split))
+    )
     with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
         history = fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
 

@@ -258,6 +258,13 @@ def test_a_worker_with_other_code_is_refused(cluster, tmp_path):
     assert "old has another version of recognition/networks/mnistnet.py" in refused(cluster.address, tmp_path / "store")
 
 
+def test_a_worker_that_computes_otherwise_is_refused(cluster, tmp_path, monkeypatch):
+    here = fingerprints.machine("cpu")
+    monkeypatch.setattr(fingerprints, "machine", lambda device: [*here[:-2], "kernels AVX512", here[-1]])
+    cluster.worker("plain")
+    assert "plain has kernels AVX2 where kernels AVX512 computes here" in refused(cluster.address, tmp_path / "store")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_worker_without_a_gpu_is_refused_where_one_is_wanted(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(fingerprints, "machine", lambda device: ["a GPU"])

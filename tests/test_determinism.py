@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from recognition.base.determinism import INSTRUCTION_SET, generator, pin_arithmetic
+from recognition.base.determinism import ENVIRONMENT, generator, pin_arithmetic
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,110 +36,30 @@ def test_the_instruction_set_is_settled_before_torch_is_there():
 def test_every_program_pins_the_arithmetic_first(program):
     check = f"{program}\nimport os, sys; assert 'torch' not in sys.modules; import torch"
     check += "\nprint(torch.backends.cpu.get_cpu_capability(), *(os.environ[k] for k in sys.argv[1:]))"
-    bare = {k: v for k, v in os.environ.items() if k not in INSTRUCTION_SET}
+    bare = {k: v for k, v in os.environ.items() if k not in ENVIRONMENT}
     out = subprocess.run(
-        [sys.executable, "-c", check, *INSTRUCTION_SET], env=bare, cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", check, *ENVIRONMENT], env=bare, cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert out.stdout.split() == ["AVX2", *INSTRUCTION_SET.values()]
+    assert out.stdout.split() == ["AVX2", *ENVIRONMENT.values()]
 
 
 def test_torch_runs_one_thread_an_operation_and_no_kernel_that_varies():
     check = "import stages; from recognition.base.determinism import pin_torch; pin_torch(); import torch"
     check += "\nprint(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())"
-    out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert out.stdout.split() == ["1", "True"]
-
-
-TRAINING = """
-import os, sys
-os.sched_setaffinity(0, map(int, sys.argv[2:]))
-import stages
-from recognition.base.determinism import generator, pin_torch
-pin_torch()
-import hashlib, torch
-from pathlib import Path
-from recognition.training import checkpoints
-from recognition import networks
-from recognition.training import fit
-from recognition.training.augmentation import Distortion
-from recognition.training.datasets import Normalisation, Split
-arguments = {"classes": 10, "filters": 10, "kernel_size": 5, "dropout": 0.5}
-network = networks.build("MnistNet", arguments, generator(0, "weights"))
-draws = generator(0, "pictures")
-pictures = torch.randint(0, 256, (600, 28, 28), generator=draws, dtype=torch.uint8)
-split = Split(pictures, torch.randint(0, 10, (600,), generator=draws))
-recipe = fit.Recipe(2, 200, 0.05, 0.9, 5e-4, Distortion(8.0, 0.1, 1.5), seed=0, shards=2)
-scale, kept = Normalisation(0.5, 0.3), Path(sys.argv[1])
-history = fit.fit(network, split, [split], scale, recipe, "cpu", kept, lambda n: None)
-content = checkpoints.serialised([network.state_dict(), history.best]) + repr(history[:2]).encode()
-print(len(os.sched_getaffinity(0)), hashlib.sha256(content).hexdigest())
-"""
-
-
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this machine lends us one core alone")
-def test_a_training_is_the_same_on_one_core_and_on_all(tmp_path):
-    cores, found = sorted(os.sched_getaffinity(0)), {}
-    for number, own in enumerate((cores[:1], cores)):
-        out = subprocess.run(
-            [sys.executable, "-c", TRAINING, str(tmp_path / f"kept{number}"), *map(str, own)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        assert out.returncode == 0, out.stderr
-        n, found[len(own)] = out.stdout.split()
-        assert int(n) == len(own)
-    assert found[1] == found[len(cores)]
-
-
-# ---- processors of two vendors: MKL asks one function of its own which it is on, and here we answer
-
-COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-VENDOR = "int mkl_serv_intel_cpu_true(void) {{ return {0}; }}\nint mkl_serv_intel_cpu(void) {{ return {0}; }}\n"
-needs_a_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler; apt install gcc")
-
-
-def on_each_vendor(program: str, folder: Path, **environment: str) -> list[dict]:
-    """What `program` prints as JSON where MKL takes the processor for one of Intel's, and where for another's."""
-    found = []
-    for intel in (1, 0):
-        source, library = folder / f"vendor{intel}.c", folder / f"vendor{intel}.so"
-        source.write_text(VENDOR.format(intel))
-        subprocess.run([COMPILER, "-shared", "-fPIC", "-o", library, source], check=True)
-        own = os.environ | {"LD_PRELOAD": str(library)} | environment
-        out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=own, capture_output=True, text=True)
-        assert out.returncode == 0, out.stderr
-        found.append(json.loads(out.stdout))
-    return found
-
-
-PRODUCTS = """
-import hashlib, json, torch
-torch.set_num_threads(1)
-draws = torch.Generator().manual_seed(0)
-a, b = (torch.rand(size, generator=draws) for size in ((300, 360), (360, 200)))
-print(json.dumps({"product": hashlib.sha256((a @ b).numpy()).hexdigest()}))
-"""
-
-
-@needs_a_compiler
-def test_mkl_heeds_the_vendor_unless_it_is_told_to_be_compatible(tmp_path):
-    """The premise of what follows: AVX2 is not enough, and our answers reach MKL."""
-    heeded, other = on_each_vendor(PRODUCTS, tmp_path, MKL_CBWR="AVX2")
-    if heeded == other:
-        pytest.skip("MKL's kernels for this processor and for another vendor's are the same")
-    one, other = on_each_vendor(PRODUCTS, tmp_path, MKL_CBWR="COMPATIBLE")
-    assert one == other
+    check += "\nprint(torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)"
+    own = os.environ | {"TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1"}  # as NVIDIA's containers have it
+    out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["1", "True", "False", "False"]
 
 
 TRAININGS = """
 import stages
-import hashlib, json, torch
+import hashlib, json, os, torch
 from dataclasses import replace
 from recognition import networks
 from recognition.base.determinism import generator, pin_torch
 from recognition.networks import freeze_features
-from recognition.sweep import task
+from recognition.training import evaluation
 from recognition.training.augmentation import Distortion
 from recognition.training.checkpoints import serialised
 from recognition.training.datasets import Data, Normalisation, Split
@@ -155,7 +75,7 @@ sgd = Recipe(1, 100, 0.05, 0.9, 5e-4, moved, seed=0, shards=2)
 muon = Recipe(1, 64, 0.007, 0.9, 0.01, still, seed=0, shards=1, optimizer="muon", warm_up=0.1)
 
 def train(name, network, recipe, train=split):
-    history = fit(network, train, [split[:60]], scale, recipe, "cpu", None, lambda n: None)
+    history = fit(network, train, [train[:60]], scale, recipe, "cpu", None, lambda n: None)
     content = serialised(network.state_dict()) + repr(history[:2]).encode()
     found[name] = hashlib.sha256(content).hexdigest()
     return network
@@ -177,16 +97,75 @@ for name in ("MnistNet", "MnistNet2", "MnistNet3"):
     train(f"{name}, narrow", built(name, filters=5, kernel_size=2), muon)
     train(f"{name}, wide", built(name, filters=90, kernel_size=6), muon, split[:140])
 for name in ("sgd", "adamw", "muon"):
-    train(f"MobileNet, {name}", built("MobileNet", image_size=28), replace(muon, shards=2, optimizer=name), split[:128])
-print(json.dumps(found))
+    recipe = replace(muon, shards=2, optimizer=name)
+    network = train(f"MobileNet, {name}", built("MobileNet", image_size=28), recipe, split[:128])
+features = evaluation.log_probabilities(network.backbone(), split.pictures[:128], scale)
+train("MobileNet, frozen", network.head(), replace(muon, shards=2), Split(features, split.labels[:128]))
+print(json.dumps(found | {"cores": len(os.sched_getaffinity(0))}))
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this machine lends us one core alone")
+def test_every_training_is_the_same_on_one_core_and_on_all():
+    cores, found = sorted(os.sched_getaffinity(0)), []
+    for own in (cores[:1], cores):
+        program = f"import os; os.sched_setaffinity(0, {own})\n{TRAININGS}"
+        out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+        assert out.returncode == 0, out.stderr
+        found.append(json.loads(out.stdout))
+    assert [own.pop("cores") for own in found] == [1, len(cores)] and found[0] == found[1]
+
+
+# ---- processors of two vendors: MKL asks one function of its own which it is on, and here we answer
+
+COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+VENDOR = "int mkl_serv_intel_cpu_true(void) {{ return {0}; }}\nint mkl_serv_intel_cpu(void) {{ return {0}; }}\n"
+needs_a_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler; apt install gcc")
+
+
+def on_each_vendor(program: str, folder: Path, **environment: str) -> list[str]:
+    """What `program` prints where MKL takes the processor for one of Intel's, and where for another's."""
+    found = []
+    for intel in (1, 0):
+        source, library = folder / f"vendor{intel}.c", folder / f"vendor{intel}.so"
+        source.write_text(VENDOR.format(intel))
+        subprocess.run([COMPILER, "-shared", "-fPIC", "-o", library, source], check=True)
+        own = os.environ | {"LD_PRELOAD": str(library)} | environment
+        out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=own, capture_output=True, text=True)
+        assert out.returncode == 0, out.stderr
+        found.append(out.stdout)
+    return found
+
+
+PRODUCTS = """
+import hashlib, json, torch
+torch.set_num_threads(1)
+draws = torch.Generator().manual_seed(0)
+a, b = (torch.rand(size, generator=draws) for size in ((300, 360), (360, 200)))
+print(json.dumps(hashlib.sha256((a @ b).numpy()).hexdigest()))
 """
 
 
 @needs_a_compiler
-def test_every_training_is_the_same_on_every_vendors_processor(tmp_path):
-    one, other = on_each_vendor(TRAININGS, tmp_path)
+def test_mkl_heeds_the_vendor_unless_it_is_told_to_be_compatible(tmp_path):
+    """The premise of what follows: AVX2 is obeyed on one vendor's processor alone, and our answers reach MKL."""
+    intels, others = (mkls_words(own) for own in on_each_vendor(PRODUCTS, tmp_path, MKL_CBWR="AVX2", MKL_VERBOSE="1"))
+    assert "CNR:AVX2" in intels and "CNR:AVX2" not in others
+    one, other = on_each_vendor(PRODUCTS, tmp_path, MKL_CBWR="COMPATIBLE")
     assert one == other
-    assert len(one) == len(set(one.values())) == 12
+
+
+def mkls_words(printed: str) -> str:
+    """How MKL describes the product that it computed."""
+    return next(line for line in printed.splitlines() if "SGEMM" in line)
+
+
+@needs_a_compiler
+def test_every_training_is_the_same_on_every_vendors_processor(tmp_path):
+    one, other = map(json.loads, on_each_vendor(TRAININGS, tmp_path))
+    assert one == other
+    del one["cores"]
+    assert len(one) == len(set(one.values())) == 13
 
 
 READINGS = """

@@ -9,7 +9,7 @@ from torchvision.models import mobilenet_v3_large
 from recognition import networks
 from recognition.base.determinism import generator
 from recognition.networks import MnistNet, describe
-from recognition.sweep import task
+from recognition.sweep.sizes import size
 
 
 def build(**arguments):
@@ -126,12 +126,12 @@ def test_each_of_the_75_networks_is_really_built(architecture, k, f):
     }[architecture]
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert describe.macs(network) == macs
-    assert task.size(architecture, k, f, 10) == (parameters, macs)
+    assert size(architecture, k, f, 10) == (parameters, macs)
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_the_75_are_75():
-    assert len({task.size(*key, 10) for key in GRID}) == 75
+    assert len({size(*key, 10) for key in GRID}) == 75
 
 
 def test_building_draws_from_its_generator_alone():

@@ -48,6 +48,13 @@ def test_a_network_trains_as_the_plain_one(architecture, kernel_size, dropout):
     same(found, gradients(plain, x, list(plain.parameters())), atol=1e-4, rtol=1e-4)
 
 
+def test_mobilenet_trains_as_the_plain_one():
+    plain = networks.build("MobileNet", {"dropout": 0.0}, generator(0, "weights")).train()
+    quickened, x = quick.quicken(plain), torch.rand(16, 1, 28, 28, generator=generator(0, "x"))
+    found = [gradients(network, x, list(network.parameters())) for network in (quickened, plain)]
+    same(*found, atol=2e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", networks.ARCHITECTURES)
 def test_a_network_reads_as_the_plain_one(name):
     plain = networks.build(name, {}, generator(0, "weights")).eval()
@@ -126,6 +133,50 @@ def test_depthwise_convolutions(shape, size, stride):
 def test_convolutions_of_another_kind_stay(settings):
     layer = nn.Conv2d(4, 4, **{"kernel_size": 3, "padding": 1, "groups": 4, "bias": False} | settings)
     assert quick.alone(layer) is layer
+
+
+CONVOLUTION = {"in_channels": 1, "out_channels": 4, "kernel_size": 3, "padding": "same"}
+STRANGERS = [
+    *(
+        (nn.Conv2d(**CONVOLUTION | settings), nn.MaxPool2d(2))
+        for settings in (
+            {"dilation": 2},
+            {"padding_mode": "reflect"},
+            {"bias": False},
+            {"kernel_size": (3, 5)},
+            {"in_channels": 2},
+            {"padding": 1, "stride": 2},
+        )
+    ),
+    *(
+        (nn.Conv2d(**CONVOLUTION), pool)
+        for pool in (
+            nn.MaxPool2d(2, stride=1),
+            nn.MaxPool2d(3),
+            nn.MaxPool2d(2, padding=1),
+            nn.MaxPool2d(2, dilation=2),
+            nn.AvgPool2d(3, stride=2),
+            nn.AvgPool2d(3, padding=1),
+            nn.AvgPool2d(3, ceil_mode=True),
+            nn.AvgPool2d(3, divisor_override=2),
+        )
+    ),
+    (nn.Flatten(2), nn.Linear(784, 3)),
+]
+
+
+@pytest.mark.parametrize("layers", STRANGERS, ids=str)
+def test_neighbours_of_another_kind_compute_the_same(layers):
+    """Whatever quicken makes of them."""
+    plain = nn.Sequential(*layers)
+    x = torch.rand(2, plain[0].in_channels if isinstance(plain[0], nn.Conv2d) else 1, 28, 28)
+    torch.testing.assert_close(quick.quicken(plain)(x), plain(x), atol=1e-5, rtol=1e-4)
+
+
+def test_pictures_that_want_a_gradient_are_refused():
+    quickened = quick.quicken(networks.build("MnistNet", {}, generator(0, "weights")))
+    with pytest.raises(RuntimeError, match="pictures get no gradient"):
+        quickened(torch.rand(1, 1, 28, 28, requires_grad=True))
 
 
 @pytest.mark.parametrize("shape", [(7, 20, 6, 6), (7, 20, 1, 1), (7, 40)])

@@ -315,3 +315,17 @@ def test_a_constant_schedule_is_plain_descent(tmp_path):
     fit(net, split, [], NORMALISATION, recipe, "cpu", tmp_path / "kept", lambda n: 0)
     for found, wanted in zip(net.parameters(), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)
+
+
+def test_with_dropout_the_reading_depends_on_its_generator_alone():
+    network = networks.build("MnistNet", {}, generator(0, "weights"))
+    pictures = torch.randint(0, 256, (30, 28, 28), dtype=torch.uint8)
+
+    def read(*purpose):
+        torch.rand(7)  # of the global generator
+        return evaluation.log_probabilities(
+            network, pictures, NORMALISATION, dropout=generator(0, *purpose) if purpose else None
+        )
+
+    assert torch.equal(read("a"), read("a")) and torch.equal(read(), read())
+    assert not torch.equal(read("a"), read("b")) and not torch.equal(read("a"), read())

@@ -1,8 +1,9 @@
 """The same numbers everywhere: one instruction set, one thread an operation, and a generator for every purpose.
 
-Results of a CPU training repeat from run to run, but change with the instruction set that ATen, oneDNN, MKL and numpy
-pick for the processor they find, and with the number of threads that share a sum. `pin_arithmetic` settles the
-first for every x86-64 processor with AVX2; `pin_torch` the second. This module imports torch only when it is asked to.
+Results of a CPU training repeat from run to run, but change with the instruction set that ATen, oneDNN and MKL pick for
+the processor they find, and with the number of threads that share a sum. `pin_arithmetic` settles the first for every
+x86-64 processor with AVX2; `pin_torch` the second. numpy cannot be told: where its results are kept, it is given sums,
+products and quotients, which it rounds alike everywhere. This module imports torch only when it is asked to.
 """
 
 import ctypes
@@ -12,7 +13,7 @@ import sys
 
 from recognition.base.errors import UserError
 
-INSTRUCTION_SET = {
+ENVIRONMENT = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "COMPATIBLE",  # all that MKL heeds on every vendor's processor; see networks/quick/products.py
@@ -21,17 +22,17 @@ INSTRUCTION_SET = {
 
 
 def pin_arithmetic() -> None:
-    """Choose AVX2 kernels in every library. The libraries read this once, so call it before torch is imported."""
+    """Choose kernels that every processor has. The libraries read this once, so call it before torch is imported."""
     if "torch" in sys.modules:
         raise RuntimeError("pin_arithmetic() must run before torch is imported")
-    os.environ.update(INSTRUCTION_SET)
+    os.environ.update(ENVIRONMENT)
 
 
 def pin_arithmetic_once() -> None:
     """The same in a process that serves one program after another: torch may be there, if it came after the pinning."""
     if "torch" not in sys.modules:
         pin_arithmetic()
-    elif any(os.environ.get(name) != value for name, value in INSTRUCTION_SET.items()):
+    elif any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
         raise UserError("torch was imported before the arithmetic was settled; start this worker anew")
 
 
@@ -47,7 +48,8 @@ def pin_torch() -> None:
     # It costs time, and nothing here reads such memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyrefly: ignore[missing-attribute]
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False  # 10 bits of 23
+    # 10 bits of 23
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     keep_memory()
 
 

@@ -56,8 +56,9 @@ def _blurred(level: np.ndarray, deviation: float) -> np.ndarray:
     reach = int(4 * deviation + 0.5)
     steps = [k / deviation for k in range(-reach, reach + 1)]
     weights = [float(Decimal(-step * step / 2).exp()) for step in steps]
+    total = math.fsum(weights)  # exact: Python's own sum varies by its version
     for axis in (0, 1):
-        level = ndimage.correlate1d(level, [weight / sum(weights) for weight in weights], axis)
+        level = ndimage.correlate1d(level, [weight / total for weight in weights], axis)
     return level
 
 

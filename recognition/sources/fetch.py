@@ -19,7 +19,7 @@ from urllib.error import HTTPError, URLError
 from filelock import FileLock
 
 from recognition.base import files
-from recognition.base.errors import UserError
+from recognition.base.errors import OneLine, UserError, one_line
 
 CHUNK = 1 << 14  # bytes; gunzip of one is 16 MB at most, however hard it was packed
 
@@ -32,7 +32,7 @@ class File(NamedTuple):
     bytes: int
 
 
-class Failure(Exception):
+class Failure(OneLine):
     """Why a source gave no right file, in a few words. Not the user's concern while another source may have it."""
 
 
@@ -108,7 +108,7 @@ def locked(store: Path, progress: Progress) -> Iterator[None]:
         progress("waiting for another download", 0, None)
         return False  # never gives up
 
-    with FileLock(store / "lock").acquire(poll_interval=0.1, cancel_check=waiting):
+    with FileLock(store / "lock", fallback_to_soft=False).acquire(poll_interval=0.1, cancel_check=waiting):
         for stray in store.glob(".*"):
             if stray.is_dir():
                 shutil.rmtree(stray, ignore_errors=True)
@@ -179,4 +179,4 @@ def reason(error: BaseException, timeout_s: float) -> str:
             return "not gzip, or damaged"
         case OSError(strerror=str(text)):
             return text
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

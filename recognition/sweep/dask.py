@@ -18,7 +18,7 @@ from distributed.comm import CommClosedError, get_address_host_port
 from distributed.security import Security
 
 from recognition.base import determinism, fingerprints
-from recognition.base.errors import UserError
+from recognition.base.errors import UserError, one_line
 from recognition.sweep.processes import Pool
 
 PATIENCE_S = 8  # seconds for a scheduler to answer, and for a first worker to be there
@@ -43,15 +43,14 @@ class WorkerSetup(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         try:
             self.check(worker.name)
-        except UserError as error:
-            self.refusal = str(error)  # a worker that joins late is given tasks all the same
+        except Exception as error:
+            self.refusal = (
+                one_line(str(error)) or type(error).__name__
+            )  # one that joins late is given tasks all the same
             raise
 
     def check(self, worker: object) -> None:
         determinism.pin_arithmetic_once()
-        found = dict(fingerprints.code(fingerprints.ROOT / self.program))
-        if other := sorted(name for name, sha256 in self.code if found.get(name) != sha256):
-            raise UserError(f"the worker {worker} has another version of {', '.join(other)}; give it this commit")
         import torch  # after the pinning
 
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -61,6 +60,12 @@ class WorkerSetup(WorkerPlugin):
             raise UserError(
                 f"the worker {worker} has {', '.join(own for own in here if own not in self.machine)} where "
                 f"{', '.join(other)} computes here; give it the same, or leave it out"
+            )
+        found = dict(fingerprints.code(fingerprints.ROOT / self.program))
+        if other := sorted(name for name, sha256 in self.code if found.get(name) != sha256):
+            others = f" and {len(other) - 3} more files" if len(other) > 3 else ""
+            raise UserError(
+                f"the worker {worker} has another version of {', '.join(other[:3])}{others}; give it this commit"
             )
 
 
@@ -116,8 +121,8 @@ def workers(
         security = Security()
         greet(address, certificates(security) if address.startswith("tls:") else None)
         client = Client(address, timeout=PATIENCE_S, set_as_default=False, security=security)
-    except (OSError, ValueError) as error:
-        told = isinstance(error, ValueError | ssl.SSLError)
+    except (OSError, ValueError, RuntimeError) as error:  # the last where Dask's configuration demands encryption
+        told = isinstance(error, ValueError | RuntimeError | ssl.SSLError)
         cause = str(error).splitlines()[0] if told else f"no answer in {PATIENCE_S} s"
         raise UserError(f"{where}: {cause}; is a Dask scheduler running there? null takes this machine") from None
     except UserError as error:
@@ -131,7 +136,7 @@ def workers(
             raise UserError(f"{where}: {error}") from None
         except Exception as error:  # of whatever kind a worker had; distributed hands on its words alone
             raise UserError(
-                f"{where}: a worker says: {error}; start it in this project's folder, with its environment: "
+                f"{where}: a worker says: {str(error)[:200]}; start it in this project's folder, with its environment: "
                 f"PYTHONPATH=. dask worker {address}"
             ) from None
         return partial(data_on_worker, name, unpack)

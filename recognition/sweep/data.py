@@ -14,8 +14,9 @@ from recognition.training.datasets import Data, Normalisation, Split
 
 def in_a_file(data: Data, folder: Path) -> Callable[[], Data]:
     """Write the data to a file of `folder` that every process of this machine maps into memory: one copy for all."""
-    path = folder / f"{fingerprints.digest(repr(data.digests()).encode())[:32]}.pt"
-    files.write_bytes(path, pack(data))  # also where it is: to read and check it would take as long
+    packed = pack(data)
+    path = folder / f"{fingerprints.digest(packed)[:32]}.pt"
+    files.write_bytes(path, packed)  # also where it is: to read and check it would take as long
     files.prune(folder, newest=8)  # other runs at the same time have data of their own
     return partial(mapped, path)
 

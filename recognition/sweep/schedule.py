@@ -9,6 +9,7 @@ from pathlib import Path
 from recognition.base.errors import UserError
 from recognition.sweep import data as sweep_data
 from recognition.sweep import processes, task
+from recognition.sweep.sizes import size
 from recognition.sweep.store import Store
 from recognition.sweep.task import Cell, Outcome
 from recognition.training.datasets import Data
@@ -32,7 +33,7 @@ def outcomes(
             yield cell, outcome
     if not missing:
         return
-    missing.sort(key=lambda cell: cell.recipe.epochs * task.size(*cell[:3], data.classes).macs, reverse=True)
+    missing.sort(key=lambda cell: cell.recipe.epochs * size(*cell[:3], data.classes).macs, reverse=True)
     n = min(n_workers or (1 if device == "cuda" else processes.cores()), len(missing))
     with pool(n, scheduler, device, folder / "data") as (submit, provide):
         provided, futures = provide(data), {}

@@ -1,8 +1,8 @@
 """What is finished of a sweep, and how far the rest is: files under names that hold all that determines them."""
 
 import json
+import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from recognition.base import files, fingerprints
@@ -11,6 +11,7 @@ from recognition.sweep.task import Cell, Outcome
 from recognition.training.datasets import Data
 from recognition.training.evaluation import Score
 
+LOG = logging.getLogger(__name__)
 OUTCOMES = 5000  # kept in the store, 200 bytes each
 STATES = 100  # of trainings that were killed, up to some MB each
 
@@ -26,10 +27,14 @@ class Store:
     def read(self, cell: Cell) -> Outcome | None:
         """A cell's outcome, or None where there is none that can be read."""
         path = self.outcomes / f"{self.names[cell]}.json"
-        with suppress(OSError, ValueError, TypeError):
+        try:
             train_loss, held_out, test = json.loads(path.read_bytes())
             path.touch()  # what was used last is kept
             return Outcome(float(train_loss), Score(*map(float, held_out)), Score(*map(float, test)))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError):
+            LOG.warning("%s: a network's outcome cannot be read; it is trained anew", path)
         return None
 
     def write(self, cell: Cell, outcome: Outcome) -> None:

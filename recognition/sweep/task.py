@@ -1,21 +1,22 @@
 """One network of many: what it is, how it is trained and scored, in whatever process and on whatever machine."""
 
 from collections.abc import Callable
-from functools import cache
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
 
 from recognition import networks
 from recognition.base.determinism import generator, pin_torch
-from recognition.base.errors import UserError
-from recognition.networks import describe
 from recognition.training import evaluation, fit
 from recognition.training.augmentation import Distortion
 from recognition.training.datasets import Data
 from recognition.training.evaluation import Score
 from recognition.training.fit import Recipe
+
+TRAINING = Lock()  # on a GPU dropout draws from a process's one generator, and a Dask worker may have several threads
 
 
 class Cell(NamedTuple):
@@ -59,23 +60,10 @@ def cell(
     return Cell(architecture, kernel_size, filters, dropout, recipe)
 
 
-class Size(NamedTuple):
-    parameters: int
-    macs: int  # see describe.macs
-
-
 class Outcome(NamedTuple):
     train_loss: float  # of the last epoch, dropout on
     held_out: Score
     test: Score
-
-
-@cache
-def size(architecture: str, kernel_size: int, filters: int, classes: int) -> Size:
-    """The size of a network, without building it."""
-    with torch.device("meta"):
-        network = networks.ARCHITECTURES[architecture](classes=classes, filters=filters, kernel_size=kernel_size)
-    return Size(sum(p.numel() for p in network.parameters()), describe.macs(network))
 
 
 def compute(cell: Cell, provided: Callable[[], Data], device: str, kept: Path | None) -> Outcome:
@@ -86,12 +74,10 @@ def compute(cell: Cell, provided: Callable[[], Data], device: str, kept: Path | 
     """
     pin_torch()
     data = provided()
-    network = cell.network(data.classes)
-    try:
+    with TRAINING if device == "cuda" else nullcontext():
+        network = cell.network(data.classes)
         history = fit.fit(
             network, data.train, [data.held_out], data.normalisation, cell.recipe, device, kept, lambda n: None
         )
         test = evaluation.mean_score(network, data.test.to(device), data.normalisation)
-    except torch.OutOfMemoryError:
-        raise UserError("the GPU's memory is full; lower sweep.workers in params.yaml") from None
     return Outcome(history.epochs[-1].train_loss, history.epochs[-1].scores[0], test)

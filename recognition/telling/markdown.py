@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from recognition.base.errors import one_line
+
 
 def plain(name: object) -> str:
     """A name that comes from outside (a writer, a file, a label) as text that Markdown leaves as it is: on one line,
     without control characters, and with a backslash before whatever could begin markup, HTML or the next cell."""
-    line = " ".join(str(name).split())
-    return re.sub(r"([\\`*_\[\]<>|~&$#!])", r"\\\1", "".join(sign for sign in line if sign.isprintable()))
+    escaped = re.sub(r"([\\`*_\[\]<>|~&$#!])", r"\\\1", one_line(str(name)))
+    return re.sub(r"^(\d*)([-+.)])(?=\s|$)", r"\1\\\2", escaped)  # at the beginning of a line it would be a list's item
 
 
 def percent(share: float | str) -> str:

@@ -27,7 +27,7 @@ def log_probabilities(
 ) -> Tensor:
     """(N, 28, 28) uint8 pictures to (N, classes) log-probabilities, on the device of the pictures.
 
-    Dropout is off, unless it is given a generator to draw from.
+    Dropout is off, unless it is given a generator to draw from. On a GPU the network is left in that mode.
     """
     network = quicken(network).train(dropout is not None)
     if dropout is not None:

@@ -145,11 +145,14 @@ def fit(
     shards = Shards(quick, recipe.shards if device == "cpu" else 1)
     due = 0.0
     # The shards' threads end here, whatever happens. A GPU's dropout draws from the one global generator.
-    with shards.pool, torch.random.fork_rng(enabled=device != "cpu"):
+    with (
+        shards.pool,
+        torch.random.fork_rng([torch.cuda.current_device()] if device == "cuda" else [], enabled=device != "cpu"),
+    ):
         for epoch in range(len(epochs) + 1, recipe.epochs + 1):
             curve = train_epoch(quick, shards, optimizer, train, normalisation, recipe, epoch, seen)
             scores = [mean_score(quick, split, normalisation) for split in watched]
-            mean_loss = sum(loss * n for n, loss in curve) / len(train.labels)
+            mean_loss = math.fsum(loss * n for n, loss in curve) / len(train.labels)
             if not math.isfinite(mean_loss):
                 raise UserError(
                     f"the training loss is {mean_loss} in epoch {epoch}; "

@@ -1,7 +1,8 @@
 """The same networks, quicker on a CPU: the definition is in plain torch, and nothing here changes what is computed.
 
-`quicken` swaps layers for others that give the same values and gradients but for rounding; tests hold each against
-torch's own. On a GPU the plain networks are run as they are.
+`quicken` swaps layers for others that give the same values, and the same gradients of all weights, but for rounding;
+tests hold each against torch's own. Dropout has its probability in steps of 1/256. On a GPU the plain networks are run
+as they are.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,12 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from recognition.networks.quick.convolution import MaxOfConvolution, MeanOfConvolution
+from recognition.networks.quick.convolution import (
+    MaxOfConvolution,
+    MeanOfConvolution,
+    is_of_one_channel,
+    is_pooling,
+)
 from recognition.networks.quick.depthwise import Depthwise, is_depthwise
 from recognition.networks.quick.dropout import Dropout
 from recognition.networks.quick.linear import Linear, LinearOfMaps
@@ -51,11 +57,11 @@ def alone(layer: nn.Module) -> nn.Module:
 def together(one: nn.Module, other: nn.Module) -> tuple[nn.Module, nn.Module]:
     """What stands for two layers, one after the other."""
     match one, other:
-        case nn.Conv2d(in_channels=1, padding="same"), nn.MaxPool2d(kernel_size=2):
+        case nn.Conv2d(), nn.MaxPool2d(kernel_size=2) if is_of_one_channel(one) and is_pooling(other):
             return MaxOfConvolution(one), nn.Identity()
-        case nn.Conv2d(in_channels=1, padding="same"), nn.AvgPool2d(kernel_size=int(size)):
+        case nn.Conv2d(), nn.AvgPool2d(kernel_size=int(size)) if is_of_one_channel(one) and is_pooling(other):
             return MeanOfConvolution(one, size), nn.Identity()
-        case nn.Flatten(), Linear():
+        case nn.Flatten(start_dim=1, end_dim=-1), Linear():
             return nn.Identity(), LinearOfMaps(other)
     return one, other
 

@@ -56,6 +56,21 @@ class MaxOfConvolution(OneChannel):
         return (found.flatten(1) + biases).view(found.shape).permute(0, 3, 1, 2)  # channels last
 
 
+def is_of_one_channel(layer: nn.Conv2d) -> bool:
+    """Whether `OneChannel` does what this layer does."""
+    size = layer.kernel_size[0]
+    shape = (layer.in_channels, layer.kernel_size, layer.stride, layer.dilation, layer.padding, layer.padding_mode)
+    return shape == (1, (size, size), (1, 1), (1, 1), "same", "zeros") and layer.bias is not None
+
+
+def is_pooling(layer: nn.MaxPool2d | nn.AvgPool2d) -> bool:
+    """Whether a layer pools squares side by side, without padding, and none that the picture's edge cuts."""
+    plain = layer.stride == layer.kernel_size and layer.padding == 0 and not layer.ceil_mode
+    if isinstance(layer, nn.AvgPool2d):
+        return plain and layer.divisor_override is None
+    return plain and layer.dilation == 1 and not layer.return_indices
+
+
 def windows(x: Tensor, size: int, stride: int) -> Tensor:
     """(N, H, W) to (N, rows, columns, size * size): the windows at every `stride`th pixel, column by column.
 
@@ -94,6 +109,8 @@ class Largest(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        if ctx.needs_input_grad[0]:
+            raise RuntimeError("pictures get no gradient from a quick convolution; use the plain network")
         places = windows(x.squeeze(1), weight.shape[-1] + 1, 2)
         n, rows, columns, k = places.shape
         kernels, f = in_corners(weight), len(weight)

@@ -53,4 +53,11 @@ def is_depthwise(layer: nn.Conv2d) -> bool:
     shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
     square = ((size, size), (stride, stride), (size // 2, size // 2), (1, 1))
     by_channel = 1 < layer.groups == layer.in_channels == layer.out_channels
-    return by_channel and shape == square and size >= 3 and size % 2 == 1 and layer.bias is None
+    return (
+        by_channel
+        and shape == square
+        and layer.padding_mode == "zeros"
+        and size >= 3
+        and size % 2 == 1
+        and layer.bias is None
+    )

@@ -9,7 +9,7 @@ class Dropout(nn.Module):
 
     torch.nn.Dropout draws one random number per value, 20 % of a narrow network's step on a CPU. Here one 64-bit draw
     decides eight values, eight bits each, so the keep probability is a multiple of 1/256: exact for 0.5, else the
-    nearest. The draws come from `generator`, which a training sets; else from the global one.
+    nearest that drops some and keeps some. The draws come from `generator`, which a training sets; else from the global one.
     """
 
     def __init__(self, p: float = 0.5) -> None:
@@ -17,7 +17,7 @@ class Dropout(nn.Module):
         if not 0 <= p < 1:
             raise ValueError(f"dropout probability {p} is not in [0, 1)")
         self.p = p
-        self.kept = max(1, round((1 - p) * 256))  # of 256
+        self.kept = min(max(1, round((1 - p) * 256)), 255 if p else 256)  # of 256
         self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Linear(nn.Linear):
         self.weight, self.bias = layer.weight, layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return Affine.apply(x, self.weight, self.bias)
+        return Affine.apply(x, self.weight, self.bias) if x.dim() == 2 else super().forward(x)
 
 
 class LinearOfMaps(Linear):
