@@ -9,7 +9,8 @@ class Dropout(nn.Module):
 
     torch.nn.Dropout draws one random number per value, 20 % of a narrow network's step on a CPU. Here one 64-bit draw
     decides eight values, eight bits each, so the keep probability is a multiple of 1/256: exact for 0.5, else the
-    nearest that drops some and keeps some. The draws come from `generator`, which a training sets; else from the global one.
+    nearest that drops some and keeps some. The draws come from `generator`, which a training sets; else from the
+    global one.
     """
 
     def __init__(self, p: float = 0.5) -> None:
