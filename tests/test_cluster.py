@@ -45,7 +45,7 @@ class Cluster:
         self.start(
             "scheduler", f"--host={self.protocol}://127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={file}"
         )
-        wait(file.exists, "the scheduler")
+        wait(lambda: file.exists() and file.read_text().endswith("\n}"), "the scheduler")  # all of it is written
         self.address = json.loads(file.read_text())["address"]
 
     def worker(self, name: str, cwd: Path = ROOT) -> subprocess.Popen:
