@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recognition import networks
+from recognition import __main__, networks
 from recognition.base.determinism import generator
 from recognition.training import checkpoints
 from recognition.training.checkpoints import Checkpoint
@@ -33,14 +33,32 @@ def model(tmp_path_factory) -> Path:
     return path
 
 
-def predict(*arguments, cwd=ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "recognition", "predict", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+COMMAND = [sys.executable, "-m", "recognition", "predict"]
+
+
+@pytest.fixture
+def predict(monkeypatch, capsys):
+    """The command in this process, whose start would be most of its time, ended as Python ends a program."""
+
+    def called(*arguments) -> subprocess.CompletedProcess:
+        monkeypatch.setattr(sys, "argv", ["recognition", "predict", *map(str, arguments)])
+        try:
+            code = __main__.main()
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(
+            sys.argv, 1 if isinstance(code, str) else code, out, f"{err}{code}\n" if isinstance(code, str) else err
+        )
+
+    return called
 
 
 def test_a_folder_is_a_row_a_picture_printed_and_written(model, tmp_path):
+    """The whole program."""
     table = tmp_path / "out" / "rows.csv"
-    done = predict(DIGITS, DIGITS / "3.png", "--model", model, "--csv", table)
+    command = [*COMMAND, DIGITS, DIGITS / "3.png", "--model", model, "--csv", table]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == table.read_text()
     rows = list(csv.DictReader(done.stdout.splitlines()))
@@ -52,7 +70,7 @@ def test_a_folder_is_a_row_a_picture_printed_and_written(model, tmp_path):
         assert float(row["probability"]) == max(shares) == float(row[row["prediction"]])
 
 
-def test_what_cannot_be_read_is_a_line_and_the_rest_is_still_read(model, tmp_path):
+def test_what_cannot_be_read_is_a_line_and_the_rest_is_still_read(predict, model, tmp_path):
     Image.fromarray(np.full((60, 60), 240, np.uint8)).save(tmp_path / "empty.png")
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "deep").mkdir()
@@ -65,7 +83,7 @@ def test_what_cannot_be_read_is_a_line_and_the_rest_is_still_read(model, tmp_pat
 
 
 @pytest.mark.parametrize("wrong", ["picture", "model"])
-def test_a_path_that_is_not_there_is_one_line(model, tmp_path, wrong):
+def test_a_path_that_is_not_there_is_one_line(predict, model, tmp_path, wrong):
     done = predict(
         tmp_path / "none.png" if wrong == "picture" else DIGITS,
         "--model",
@@ -75,20 +93,20 @@ def test_a_path_that_is_not_there_is_one_line(model, tmp_path, wrong):
     assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
 
 
-def test_a_folder_without_a_picture_is_one_line(model, tmp_path):
+def test_a_folder_without_a_picture_is_one_line(predict, model, tmp_path):
     (tmp_path / "IMG_1.HEIC").write_bytes(b"photo")
     done = predict(tmp_path, "--model", model)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr and ".jpg" in done.stderr
 
 
-def test_a_table_that_cannot_be_written_is_one_line(model, tmp_path):
+def test_a_table_that_cannot_be_written_is_one_line(predict, model, tmp_path):
     done = predict(DIGITS / "7.png", "--model", model, "--csv", tmp_path)
     assert done.returncode == 1 and "7.png" in done.stdout
     assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
 
 
-def test_a_table_goes_through_a_link_and_to_a_device(model, tmp_path):
+def test_a_table_goes_through_a_link_and_to_a_device(predict, model, tmp_path):
     (tmp_path / "real.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     done = predict(DIGITS / "7.png", "--model", model, "--csv", tmp_path / "link.csv")
@@ -100,7 +118,7 @@ def test_a_table_goes_through_a_link_and_to_a_device(model, tmp_path):
 def test_a_file_name_that_is_no_text_is_read_like_any(model, tmp_path):
     name = os.fsencode(tmp_path) + b"/7_\xff.png"
     Path(os.fsdecode(name)).write_bytes((DIGITS / "7.png").read_bytes())
-    command = [sys.executable, "-m", "recognition", "predict", tmp_path, "--model", model, "--csv", tmp_path / "t.csv"]
+    command = [*COMMAND, tmp_path, "--model", model, "--csv", tmp_path / "t.csv"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     assert name in done.stdout and (tmp_path / "t.csv").read_bytes() == done.stdout
 
@@ -111,6 +129,6 @@ def test_who_reads_only_the_first_line_sees_no_traceback(model):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_without_a_path_it_says_how_to_ask():
+def test_without_a_path_it_says_how_to_ask(predict):
     done = predict()
     assert done.returncode == 2 and "PATH" in done.stderr
