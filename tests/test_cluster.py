@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ distributed = pytest.importorskip("distributed", reason="pip install -r requirem
 dask = pytest.importorskip("dask")
 
 LONGEST = [LONG[0]._replace(recipe=replace(LONG[0].recipe, epochs=100))]
+ENDLESS = [cell._replace(recipe=replace(cell.recipe, epochs=10**6)) for cell in LONG]
 
 
 class Cluster:
@@ -56,10 +59,17 @@ class Cluster:
             wait(lambda: name in names(client).values(), f"the worker {name}")
         return process
 
-    def end(self) -> None:
-        for process in self.processes:
+    def end(self, first: int = 0) -> None:
+        for process in self.processes[first:]:
             process.kill()
             process.wait()
+
+    def alone(self) -> "Cluster":
+        """Without the workers of the test before."""
+        self.end(first=1)
+        with distributed.Client(self.address, set_as_default=False) as client:
+            wait(lambda: not names(client), "the end of the workers")
+        return self
 
     def outcomes(self, wanted, folder: Path):
         return schedule.outcomes(wanted, DATA, folder, "cpu", None, self.address)
@@ -77,14 +87,28 @@ def wait(ready, what: str, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    started = Cluster(tmp_path)
+def started(folder: Path, protocol: str = "tcp") -> Iterator[Cluster]:
+    cluster = Cluster(folder)
+    cluster.protocol = protocol
     try:
-        started.scheduler()
-        yield started
+        cluster.scheduler()
+        yield cluster
     finally:
-        started.end()
+        cluster.end()
+
+
+@pytest.fixture(scope="module")
+def everyones(tmp_path_factory) -> Iterator[Cluster]:
+    yield from started(tmp_path_factory.mktemp("everyones"))
+
+
+@pytest.fixture
+def cluster(everyones) -> Iterator[Cluster]:
+    """A scheduler, and the workers that the test starts."""
+    try:
+        yield everyones
+    finally:
+        everyones.alone()
 
 
 def test_the_outcomes_are_those_of_this_machines_own_processes(cluster, tmp_path):
@@ -126,11 +150,12 @@ def test_a_lost_worker_does_not_take_the_only_copy_of_the_data_along(cluster, tm
 
 def test_a_worker_with_other_code_that_joins_late_gets_no_data(cluster, tmp_path):
     cluster.worker("one")
-    coming = cluster.outcomes(LONG, tmp_path / "there")
-    next(coming)
-    cluster.worker("old", cwd=changed(tmp_path / "other"))
-    with pytest.raises(UserError, match=r"old has another version of recognition/networks/mnistnet\.py"):
-        dict(coming)
+    with distributed.Client(cluster.address, set_as_default=False) as client, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(lambda: dict(cluster.outcomes(ENDLESS, tmp_path / "there")))
+        wait(lambda: any(client.processing().values()), "the first task")
+        cluster.worker("old", cwd=changed(tmp_path / "other"))  # others wait for it
+        with pytest.raises(UserError, match=r"old has another version of recognition/networks/mnistnet\.py"):
+            future.result()
 
 
 def changed(folder: Path) -> Path:
@@ -162,9 +187,15 @@ def logged():
         logger.removeHandler(handler)
 
 
-def test_a_task_that_kills_its_workers_is_one_line(stern, cluster, tmp_path, logged):
-    only = cluster.worker("only")
-    coming = cluster.outcomes(LONG, tmp_path / "there")
+@pytest.fixture
+def own(tmp_path) -> Iterator[Cluster]:
+    """For a test that the scheduler does not outlive, or that wants another."""
+    yield from started(tmp_path)
+
+
+def test_a_task_that_kills_its_workers_is_one_line(stern, own, tmp_path, logged):
+    only = own.worker("only")
+    coming = own.outcomes(LONG, tmp_path / "there")
     next(coming)
     only.kill()
     with pytest.raises(UserError, match="worker after worker was killed"):
@@ -172,11 +203,11 @@ def test_a_task_that_kills_its_workers_is_one_line(stern, cluster, tmp_path, log
     assert not logged
 
 
-def test_a_lost_scheduler_is_one_line(cluster, tmp_path, logged):
-    cluster.worker("one")
-    coming = cluster.outcomes(LONG, tmp_path / "there")
+def test_a_lost_scheduler_is_one_line(own, tmp_path, logged):
+    own.worker("one")
+    coming = own.outcomes(LONG, tmp_path / "there")
     next(coming)
-    cluster.processes[0].kill()
+    own.processes[0].kill()
     with pytest.raises(UserError, match="the scheduler was lost; the same command goes on when it is back"):
         dict(coming)
     assert not logged
@@ -199,15 +230,10 @@ def certified(monkeypatch, tmp_path):
 
 
 def test_a_scheduler_that_wants_certificates_is_shown_those_of_dasks_configuration(tmp_path, certified):
-    cluster = Cluster(tmp_path)
-    cluster.protocol = "tls"
-    try:
-        cluster.scheduler()
+    with contextmanager(started)(tmp_path, "tls") as cluster:
         assert cluster.address.startswith("tls://")
         cluster.worker("one")
         assert dict(cluster.outcomes(WANTED[:2], tmp_path / "store")) == computed_here(tuple(WANTED[:2]))
-    finally:
-        cluster.end()
 
 
 def test_tls_without_certificates_is_one_line(cluster, tmp_path, monkeypatch):
@@ -263,13 +289,8 @@ def test_a_worker_that_computes_otherwise_is_refused(cluster, tmp_path, monkeypa
     monkeypatch.setattr(fingerprints, "machine", lambda device: [*here[:-2], "kernels AVX512", here[-1]])
     cluster.worker("plain")
     assert "plain has kernels AVX2 where kernels AVX512 computes here" in refused(cluster.address, tmp_path / "store")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_worker_without_a_gpu_is_refused_where_one_is_wanted(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(fingerprints, "machine", lambda device: ["a GPU"])
-    cluster.worker("plain")
-    assert "plain has no GPU" in refused(cluster.address, tmp_path / "store", "cuda")
+    if not torch.cuda.is_available():
+        assert "plain has no GPU" in refused(cluster.address, tmp_path / "store", "cuda")
 
 
 def test_a_worker_elsewhere_is_refused(cluster, tmp_path):
