@@ -211,8 +211,10 @@ def imported_by(text: str) -> set[str]:
         ("sources/*", ("torch", "numpy")),
         ("greek/*", ("torch", "matplotlib")),
         ("ink/[!r]*", ("torch", "matplotlib")),  # all but `read`, which asks a network
-        ("sweep/[!d]*", ("matplotlib", "distributed")),  # all but `dask`
-        ("training/*", ("matplotlib", "scipy", "skimage")),
+        ("ink/*", ("torchvision", "sympy")),  # a second of every start: for MobileNet and for MNIST's files alone
+        ("networks/**/*", ("torchvision", "sympy", "matplotlib", "scipy")),
+        ("sweep/[!d]*", ("torchvision", "sympy", "matplotlib", "distributed")),  # all but `dask`
+        ("training/*", ("torchvision", "sympy", "matplotlib", "scipy", "skimage")),
         ("telling/**/*", ("torch",)),
     ],
 )

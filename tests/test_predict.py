@@ -70,6 +70,13 @@ def test_a_folder_is_a_row_a_picture_printed_and_written(model, tmp_path):
         assert float(row["probability"]) == max(shares) == float(row[row["prediction"]])
 
 
+def test_what_takes_a_second_to_import_stays_out(model):
+    command = [sys.executable, "-X", "importtime", *COMMAND[1:], DIGITS / "7.png", "--model", model]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "torch" in imported and not {"torchvision", "torch._dynamo", "sympy", "matplotlib"} & imported
+
+
 def test_what_cannot_be_read_is_a_line_and_the_rest_is_still_read(predict, model, tmp_path):
     Image.fromarray(np.full((60, 60), 240, np.uint8)).save(tmp_path / "empty.png")
     (tmp_path / "text.png").write_text("not a picture")

@@ -44,7 +44,8 @@ def pin_torch() -> None:
     import torch
 
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    # use_deterministic_algorithms(True), without its import of torch's compiler: most of a second
+    torch.set_deterministic_debug_mode("error")
     # It costs time, and nothing here reads such memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyrefly: ignore[missing-attribute]
     torch.backends.cudnn.benchmark = False

@@ -2,9 +2,7 @@
 
 import warnings
 from collections import OrderedDict
-from copy import deepcopy
 
-import torch
 from torch import nn
 
 IMAGE_SIZE = 28  # pixels, height and width of every picture
@@ -85,6 +83,12 @@ class MnistNet3(ConvNet):
 
 
 def output_size(features: OrderedDict[str, nn.Module]) -> int:
-    """Values per picture that these layers produce. Computes nothing: meta tensors carry shapes alone."""
-    probe = deepcopy(nn.Sequential(features)).to("meta")
-    return probe(torch.empty(1, 1, IMAGE_SIZE, IMAGE_SIZE, device="meta")).numel()
+    """Values per picture that these layers produce: a convolution keeps height and width, a pooling divides them."""
+    channels, size = 1, IMAGE_SIZE
+    for layer in features.values():
+        if isinstance(layer, nn.Conv2d):
+            channels = layer.out_channels
+        elif isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
+            assert isinstance(layer.kernel_size, int)
+            size //= layer.kernel_size
+    return channels * size * size

@@ -5,7 +5,6 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import mobilenet_v3_large
 
 
 class ThreeChannels(nn.Module):
@@ -34,6 +33,8 @@ class MobileNet(nn.Sequential):
     features: nn.Sequential
 
     def __init__(self, classes: int = 10, image_size: int = 28, dropout: float = 0.5) -> None:
+        from torchvision.models import mobilenet_v3_large  # a second, which the other networks' processes are spared
+
         torchvision_s = mobilenet_v3_large()
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             channels=ThreeChannels(image_size),
