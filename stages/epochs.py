@@ -29,13 +29,14 @@ def main() -> None:
     architecture, kernel_size, filters = best = [sweep["best"][name] for name in NETWORK]
     settings = {"dropout": shared.dropout, **shared.recipe.model_dump()}
     wanted = {task.cell(architecture, kernel_size, filters, shared.seed, epochs=n, **settings): n for n in budgets}
+    work = {cell: schedule.work(cell, data) for cell in wanted}
     found = {}
-    with progress(" networks", len(wanted), f"{'-'.join(map(str, budgets))} epochs on {device}") as bar:
+    with progress(" MAC", sum(work.values()), f"{'-'.join(map(str, budgets))} epochs on {device}") as bar:
         for cell, outcome in schedule.outcomes(
             list(wanted), data, CACHE / "cells", device, shared.workers, shared.scheduler
         ):
             found[wanted[cell]] = outcome
-            bar.update()
+            bar.update(work[cell])
 
     tests = {n: scores.test(*found[n].test, len(data.test.labels)) for n in budgets}
     header = ["epochs", "train_loss", "held_out_loss", "held_out_accuracy", *tests[budgets[0]]]

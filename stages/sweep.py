@@ -27,16 +27,18 @@ def main() -> None:
     repeats = [(*PRINTED, seed) for seed in params.noise_seeds]
     settings = {"dropout": params.dropout, **params.recipe.model_dump()}
     keys = {task.cell(*key, epochs=params.epochs, **settings): key for key in [*grid, *repeats]}
+    work = {cell: schedule.work(cell, data) for cell in keys}
     found, best = {}, 0.0
-    with progress(" cells", len(keys), f"sweep on {device}") as bar:
+    with progress(" MAC", sum(work.values()), f"sweep on {device}") as bar:
         for done, outcome in schedule.outcomes(
             list(keys), data, CACHE / "cells", device, params.workers, params.scheduler
         ):
             found[keys[done]] = outcome
             if keys[done] in grid:
                 best = max(best, outcome.held_out.accuracy)
-            bar.set_postfix_str(f"best on held-out pictures {100 * best:.2f} %", refresh=False)
-            bar.update()
+            networks = f"{len(found)} of {len(keys)} networks, the best reads {100 * best:.2f} % of held-out pictures"
+            bar.set_postfix_str(networks, refresh=False)
+            bar.update(work[done])
 
     header = [*DIMENSIONS, "seed", "grid", "parameters", "macs", "train_loss"]
     header += ["held_out_loss", "held_out_accuracy", "test_loss", "test_accuracy"]

@@ -144,6 +144,12 @@ def test_cells_begin_apart():
     assert len(orders) == 3
 
 
+def test_the_bar_counts_multiplications_as_no_two_networks_take_the_same_time():
+    once, twice = (cell("MnistNet", 5, 10, 3, **SETTINGS | {"epochs": n}) for n in (1, 2))
+    by_hand = 28 * 28 * 10 * 25 + 14 * 14 * 20 * 250 + 980 * 50 + 50 * DATA.classes
+    assert schedule.work(twice, DATA) == 2 * schedule.work(once, DATA) == 2 * 3 * len(DATA.train.labels) * by_hand
+
+
 def test_one_process_for_a_gpu_unless_more_are_named(tmp_path, monkeypatch):
     asked = []
 
