@@ -99,10 +99,11 @@ def ours(augmented: bool) -> float:
 
 def cells(*cell) -> float:
     """Pictures per second of all cores together, each training this cell."""
+    from recognition.base import machine
     from recognition.sweep import processes
 
-    with processes.pool(processes.cores(), provide=lambda data: data) as pool:
-        return sum(future.result() for future in [pool.submit(one_cell, *cell) for _ in range(processes.cores())])
+    with processes.pool(machine.cores(), provide=lambda data: data) as pool:
+        return sum(future.result() for future in [pool.submit(one_cell, *cell) for _ in range(machine.cores())])
 
 
 def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -> float:
@@ -124,16 +125,16 @@ def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -
 
 def grid() -> float:
     """Multiplications per second of all cores together, in the training of every network of the sweep."""
-    from recognition.base import params
+    from recognition.base import machine, params
     from recognition.networks import ARCHITECTURES
     from recognition.sweep import processes
 
     sweep = params.load(Path("params.yaml")).sweep
     keys = [*product(sweep.architectures, sweep.kernel_sizes, sweep.filters)]
     done = [multiplications(ARCHITECTURES[name](kernel_size=size, filters=n)) for name, size, n in keys]
-    with processes.pool(processes.cores(), provide=lambda data: data) as pool:
+    with processes.pool(machine.cores(), provide=lambda data: data) as pool:
         speeds = [future.result() for future in [pool.submit(one_cell, *key, PICTURES_EACH) for key in keys]]
-    return processes.cores() * sum(done) / sum(1 / speed for speed in speeds)
+    return machine.cores() * sum(done) / sum(1 / speed for speed in speeds)
 
 
 def multiplications(network) -> int:

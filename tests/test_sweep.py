@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from recognition.base import fingerprints
+from recognition.base import fingerprints, machine
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
 from recognition.sweep import processes, schedule, task
@@ -160,10 +160,19 @@ def test_one_process_for_a_gpu_unless_more_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, "pool", pool)
     monkeypatch.setattr(task, "compute", lambda *_: task.Outcome(1.0, Score(1.0, 0.5), Score(1.0, 0.5)))
     monkeypatch.setattr(fingerprints, "machine", lambda device: [device])
-    monkeypatch.setattr(processes, "cores", lambda: 3)
+    monkeypatch.setattr(machine, "cores", lambda: 3)
     for number, (device, named) in enumerate([("cpu", None), ("cuda", None), ("cuda", 2)]):
         list(schedule.outcomes(WANTED, DATA, tmp_path / str(number), device, named, None))
     assert asked == [3, 1, 2]
+
+
+def test_no_more_workers_than_memory_has_room_for(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 64)
+    rooms = {}
+    for gigabytes in (0.2, 2, 8, 256):
+        monkeypatch.setattr(machine, "memory", lambda n=gigabytes: int(n * 1e9))
+        rooms[gigabytes] = schedule.room()
+    assert rooms == {0.2: 1, 2: 4, 8: 19, 256: 64}
 
 
 def test_what_is_finished_is_not_computed_again(expected, tmp_path, monkeypatch):

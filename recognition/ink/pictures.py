@@ -6,12 +6,13 @@ of the ink of the one character), `normalise` (ink to 28x28). `prepare` does all
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from recognition.base import machine
 from recognition.base.errors import UserError
 from recognition.ink.decode import read_grey
 from recognition.ink.find import find_ink
@@ -20,25 +21,40 @@ from recognition.ink.normalise import normalise
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
-def find_pictures(paths: Iterable[Path]) -> list[Path]:
+def find_pictures(paths: Iterable[Path], complain: Callable[[str], object]) -> list[Path]:
     """Files as they are given, whatever their suffix; folders recursively, sorted, without hidden files and folders.
 
-    Raises UserError for a path that is not there.
+    `complain` is told, in a line each, of what has a picture's name in a folder and cannot be one, and of folders that
+    may not be entered. Raises UserError for a path that is not there, or not a file.
     """
-    pictures = []
+    pictures: list[Path] = []
     for path in paths:
         if path.is_dir():
-            pictures += sorted(file for file in path.rglob("*") if _is_picture(file, path))
-        elif path.exists():
+            pictures += sorted(_pictures_in(path, complain))
+        elif path.is_file():
             pictures.append(path)
+        elif path.exists():
+            raise UserError(f"{path}: neither a file nor a folder; name a picture or a folder of pictures")
         else:
             raise UserError(f"{path}: no such file or folder; name a picture or a folder of pictures")
     return pictures
 
 
-def _is_picture(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lower() in SUFFIXES and file.is_file()
+def _pictures_in(root: Path, complain: Callable[[str], object]) -> Iterator[Path]:
+    def refused(error: OSError) -> None:
+        complain(f"{os.fsdecode(error.filename)}: {error.strerror}; give yourself the right to enter it")
+
+    for folder, inside, names in os.walk(root, onerror=refused):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        for name in names:
+            path = Path(folder, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            if path.is_file():
+                yield path
+            else:
+                what = "a link that leads nowhere" if path.is_symlink() else "neither a file nor a folder"
+                complain(f"{path}: {what}; put the picture itself there")
 
 
 def label_of(picture: Path, classes: Sequence[str]) -> str | None:
@@ -73,7 +89,7 @@ def prepare_all(paths: Sequence[Path], seen: Callable[[int], object] = lambda n:
             return error
 
     found = []
-    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))  # a hundred megapixels take a gigabyte
+    pool = ThreadPoolExecutor(min(4, machine.cores()))  # a hundred megapixels take a gigabyte
     try:
         for picture in pool.map(one, paths):
             found.append(picture)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+from recognition.base import machine
 from recognition.base.errors import UserError
 from recognition.sweep import data as sweep_data
 from recognition.sweep import processes, task
@@ -13,6 +14,8 @@ from recognition.sweep.sizes import size
 from recognition.sweep.store import Store
 from recognition.sweep.task import Cell, Outcome
 from recognition.training.datasets import Data
+
+WORKER_BYTES = 400_000_000  # of a process that trains the widest network; measured: 375 MB
 
 
 def outcomes(
@@ -34,7 +37,7 @@ def outcomes(
     if not missing:
         return
     missing.sort(key=lambda cell: work(cell, data), reverse=True)
-    n = min(n_workers or (1 if device == "cuda" else processes.cores()), len(missing))
+    n = min(n_workers or (1 if device == "cuda" else room()), len(missing))
     with pool(n, scheduler, device, folder / "data") as (submit, provide):
         provided, futures = provide(data), {}
         for cell in missing:
@@ -45,6 +48,11 @@ def outcomes(
             store.write(cell, outcome)
             yield cell, outcome
     store.prune()
+
+
+def room() -> int:
+    """How many workers this machine has cores and memory for."""
+    return max(1, min(machine.cores(), machine.memory() // WORKER_BYTES - 1))  # one part is left to the system
 
 
 def work(cell: Cell, data: Data) -> int:
