@@ -1,4 +1,6 @@
+import os
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -74,13 +76,100 @@ def test_a_network_that_cannot_be_built_is_one_line_when_it_is_read(tmp_path, ch
     assert "\n" not in str(caught.value)
 
 
+WEIGHT = "conv1.weight"
+
+
+def altered(**change) -> dict:
+    """A checkpoint's content as it lies in its file, with changes."""
+    whole = checkpoint()
+    return whole._asdict() | {"normalisation": tuple(whole.normalisation)} | change
+
+
+def weights(**change) -> dict:
+    return {"weights": checkpoint().weights | change}
+
+
+WRONG = {
+    "a number that is none": weights(**{WEIGHT: torch.full((4, 1, 3, 3), float("nan"))}),
+    "an infinite number": weights(**{WEIGHT: torch.full((4, 1, 3, 3), float("inf"))}),
+    "other numbers": weights(**{WEIGHT: torch.zeros(4, 1, 3, 3, dtype=torch.float64)}),
+    "complex numbers": weights(**{WEIGHT: torch.zeros(4, 1, 3, 3, dtype=torch.complex64)}),
+    "a sparse tensor": weights(**{WEIGHT: torch.zeros(4, 1, 3, 3).to_sparse()}),
+    "a tensor of no memory": weights(**{WEIGHT: torch.zeros(1).as_strided((10**6, 10**6), (0, 0))}),
+    "a weight too many": weights(more=torch.zeros(1)),
+    "no tensor": weights(**{WEIGHT: [1.0]}),
+    "a gigantic network": {"arguments": {"classes": 3, "filters": 1_000_000, "kernel_size": 3}},
+    "an image size for one that has none": {
+        "arguments": {"classes": 3, "filters": 4, "kernel_size": 3, "image_size": 99}
+    },
+    "a size that is text": {"arguments": {"classes": 3, "filters": "4", "kernel_size": 3}},
+    "two names for three outputs": {"classes": ["alpha", "beta"]},
+    "four names": {"classes": ["alpha", "beta", "gamma", "delta"]},
+    "a name twice": {"classes": ["alpha", "alpha", "gamma"]},
+    "names that are none": {"classes": [1, 2, 3]},
+    "an empty name": {"classes": ["alpha", "", "gamma"]},
+    "a normalisation of text": {"normalisation": ("0.1", "0.3")},
+    "no deviation": {"normalisation": (0.1, 0.0)},
+    "a deviation that is none": {"normalisation": (0.1, float("nan"))},
+    "half a normalisation": {"normalisation": (0.1,)},
+    "an epoch of text": {"epoch": "7"},
+    "something more": {"more": 1},
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_a_checkpoint_is_as_it_is_written_or_refused_in_one_line(tmp_path, change):
+    torch.save(altered(**change), tmp_path / "a.pth")
+    with pytest.raises(UserError, match="not a checkpoint of this project") as caught:
+        checkpoints.load(tmp_path / "a.pth")
+    assert "\n" not in str(caught.value)
+    torch.save(altered(), tmp_path / "a.pth")
+    assert checkpoints.load(tmp_path / "a.pth").epoch == 7
+
+
+def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path):
+    path, saved = tmp_path / "a.pth", checkpoint()
+    checkpoints.save(path, saved)
+    content = path.read_bytes()
+    refused = 0
+    for number, bit in enumerate(torch.randint(8 * len(content), (200,), generator=generator(0, "bits")).tolist()):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            loaded = checkpoints.load(path)
+        except UserError:
+            refused += 1
+            continue
+        assert loaded._replace(weights=None) == saved._replace(weights=None), number
+        assert all(torch.equal(loaded.weights[name], value) for name, value in saved.weights.items()), number
+    assert refused > 150
+
+
+@pytest.mark.parametrize("how", ["/dev/zero", "pipe", "pickle alone", "larger than any"])
+def test_what_never_ends_or_is_no_archive_is_not_read(tmp_path, monkeypatch, how):
+    path = tmp_path / "a.pth"
+    match how:
+        case "/dev/zero":
+            path = Path("/dev/zero")
+        case "pipe":
+            os.mkfifo(path)
+        case "pickle alone":
+            torch.save(altered(), path, _use_new_zipfile_serialization=False)
+        case "larger than any":
+            monkeypatch.setattr(checkpoints, "MOST_BYTES", 1000)
+            torch.save(altered(), path)
+    with pytest.raises(UserError, match=re.escape(str(path))):
+        checkpoints.load(path)
+
+
 def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path))}: Is a directory;"):
+    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path))}: not a file;"):
         checkpoints.load(tmp_path)
 
-    def refused(self):
+    def refused(self, mode):
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(type(tmp_path), "read_bytes", refused)  # root may read everything
+    monkeypatch.setattr(type(tmp_path), "open", refused)  # root may read everything
     with pytest.raises(UserError, match=r"a\.pth: Permission denied;"):
         checkpoints.load(tmp_path / "a.pth")

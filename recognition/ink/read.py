@@ -44,6 +44,8 @@ def read(
         return [], failures
     batch = torch.from_numpy(np.stack([one for one in found if not isinstance(one, UserError)]))
     rows = evaluation.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
+    if rows.isnan().any():
+        raise UserError("the network's weights lead to probabilities that are no numbers; train it anew: `dvc repro`")
     readings = [
         Reading(path, checkpoint.classes[int(row.argmax())], row.exp().tolist())
         for path, row in zip(paths, rows, strict=True)
