@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recognition.base import alphabet, files
 from recognition.base.determinism import pin_torch
+from recognition.base.errors import one_line
 from recognition.greek import dataset
 from recognition.ink import read
 from recognition.ink.pictures import find_pictures, label_of
@@ -27,8 +28,10 @@ def main() -> None:
 def read_digits() -> dict[str, int | float]:
     """Read the digits, write a row for each, and return how many are right."""
     checkpoint = checkpoints.load(DIGIT_MODEL)
-    pictures = find_pictures([DIGITS]) if DIGITS.exists() else []
-    readings, failures = read.read(checkpoint, pictures)
+    failures: list[str] = []
+    pictures = find_pictures([DIGITS], failures.append) if DIGITS.exists() else []
+    readings, unreadable = read.read(checkpoint, pictures)
+    failures += unreadable
     left_out(failures)
     labels = [label_of(r.path, checkpoint.classes) for r in readings]
     files.write_csv(
@@ -45,8 +48,8 @@ def read_letters() -> dict[str, int | float]:
     models = {name: checkpoints.load(path) for name, path in LETTER_MODELS.items()}
     learned = {row.origin for row in dataset.read_table(LEARNED) if row.source == "folder" and row.split == "train"}
     asked: dict[str, list[Path]] = {name: [] for name in models}
-    failures = []
-    for path in find_pictures([LETTERS]) if LETTERS.exists() else []:
+    failures: list[str] = []
+    for path in find_pictures([LETTERS], failures.append) if LETTERS.exists() else []:
         letter = alphabet.named_in(path.relative_to(LETTERS))
         if name := next((name for name, model in models.items() if letter in model.classes), None):
             asked[name].append(path)
@@ -71,7 +74,7 @@ def read_letters() -> dict[str, int | float]:
 
 def left_out(failures: list[str]) -> None:
     for failure in failures:
-        print(f"left out: {failure}", file=sys.stderr)
+        print(f"left out: {one_line(failure)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

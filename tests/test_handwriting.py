@@ -2,9 +2,11 @@
 
 import io
 import itertools
+import os
 import runpy
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from recognition.base.errors import UserError
-from recognition.ink.decode import MAX_SIDE, read_grey
+from recognition.ink.decode import MAX_SIDE, Room, read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.normalise import normalise
 from recognition.ink.pictures import find_pictures, label_of, prepare
@@ -299,16 +301,75 @@ def test_threads_agree(tmp_path, four, expected):
     assert all(np.array_equal(one, expected) for one in found)
 
 
+def unasked(line: str) -> None:
+    raise AssertionError(line)
+
+
 def test_find_pictures(tmp_path):
     for name in ["b/2.JPG", "b/1.png", "a.webp", "notes.txt", ".hidden.png", ".git/x.png", "b/.DS_Store", "c.heic"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [str(path.relative_to(tmp_path)) for path in find_pictures([tmp_path])]
+    names = [str(path.relative_to(tmp_path)) for path in find_pictures([tmp_path], unasked)]
     assert names == ["a.webp", "b/1.png", "b/2.JPG"]
     given = [tmp_path / "notes.txt", tmp_path / "a.webp"]
-    assert find_pictures(given) == given
+    assert find_pictures(given, unasked) == given
     with pytest.raises(UserError, match="nowhere"):
-        find_pictures([tmp_path / "nowhere"])
+        find_pictures([tmp_path / "nowhere"], unasked)
+
+
+def test_what_looks_like_a_picture_and_is_none_is_told(tmp_path, monkeypatch):
+    (tmp_path / "1.png").touch()
+    (tmp_path / "dangling.png").symlink_to("nowhere")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "shut").mkdir()
+    scandir = os.scandir
+
+    def refused(path):
+        if str(path).endswith("shut"):  # root may enter every folder
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    told: list[str] = []
+    assert find_pictures([tmp_path], told.append) == [tmp_path / "1.png"]
+    assert sorted(line.split(":")[0].rpartition("/")[2] for line in told) == [
+        *("dangling.png", "loop.png", "pipe.png", "shut")
+    ]
+    assert all(";" in line and "\n" not in line for line in told)
+    with pytest.raises(UserError, match="neither a file nor a folder"):
+        find_pictures([tmp_path / "pipe.png"], unasked)
+
+
+def test_damaged_tiffs_are_one_line_of_our_own(tmp_path, capfd):
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 300), dtype=np.uint8)).save(
+        content, "TIFF", compression="tiff_lzw"
+    )
+    damaged = bytearray(content.getvalue())
+    damaged[2000:60000:97] = bytes(255 - byte for byte in damaged[2000:60000:97])
+    (tmp_path / "1.tif").write_bytes(damaged)
+    with pytest.raises(UserError, match=r"1\.tif: cannot be read"):
+        prepare(tmp_path / "1.tif")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pictures_wait_until_there_is_room_for_them():
+    room, most, lock = Room(10), 0, threading.Lock()
+    inside: list[int] = []
+
+    def take(n: int) -> None:
+        nonlocal most
+        with room.taken(n):
+            with lock:
+                inside.append(n)
+                most = max(most, sum(min(n, 10) for n in inside))
+            with lock:
+                inside.remove(n)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, [3, 4, 5, 99, 1, 10, 6] * 50))
+    assert 5 < most <= 10 and room.left == 10
 
 
 @pytest.mark.parametrize(
