@@ -33,7 +33,7 @@ def main() -> None:
         remote = (Path(scratch), params.timeout_s, partial(stages.show, bar), complain)
         places = {
             "folder": partial(sources.folder, PICTURES, complain),
-            "drive": partial(sources.drive, *remote),
+            "drive": partial(sources.drive, stages.CACHE / "drive", *remote),
             "omniglot": partial(sources.omniglot, *remote),
             "rendered": sources.rendered,
         }

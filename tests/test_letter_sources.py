@@ -107,8 +107,9 @@ class Drive:
                 progress(file.tell(), None)
 
 
-def drive(scratch: Path) -> list[Picture]:
-    return sources.drive(scratch, TIMEOUT, nothing, nothing)
+def drive(folder: Path, complain=nothing) -> list[Picture]:
+    (folder / "scratch").mkdir(exist_ok=True)
+    return sources.drive(folder / "kept", folder / "scratch", TIMEOUT, nothing, complain)
 
 
 def test_drive_labels_by_path_and_fetches_nothing_else(monkeypatch, tmp_path):
@@ -123,7 +124,7 @@ def test_a_folder_of_another_layout_fetches_nothing(monkeypatch, tmp_path):
     there = Drive(monkeypatch, {"data/1.png": page(), "greek.zip": b""})
     with pytest.raises(Failure, match="none of its 2 files is a picture whose path names a Greek letter"):
         drive(tmp_path)
-    assert there.asked == [] and not list(tmp_path.iterdir())
+    assert there.asked == [] and not (tmp_path / "kept").exists()
 
 
 @pytest.mark.parametrize("path", ["../../alpha/1.png", "/etc/alpha.png", "alpha/../../../1.png"])
@@ -158,6 +159,42 @@ def test_drives_failures_are_one_line(monkeypatch, tmp_path, error, says, where)
     with pytest.raises(Failure, match=says) as caught:
         drive(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_quota_met_half_way_costs_nothing_and_letters_that_are_whole_are_used(monkeypatch, tmp_path):
+    """At the third of five pictures; and again, where the next try stops later."""
+    contents = {f"{name}.png": page(i) for i, name in enumerate(["alpha/1", "alpha/2", "beta/1", "beta/2", "gamma/1"])}
+    quota = gdown.exceptions.FileURLRetrievalError("Too many users have viewed this file recently.")
+    told: list[str] = []
+    there = Drive(monkeypatch, contents | {"beta/1.png": quota})
+    assert [picture.letter for picture in drive(tmp_path, told.append)] == ["alpha", "alpha"]
+    assert there.asked == ["0", "1", "2"]
+    there = Drive(monkeypatch, contents | {"gamma/1.png": quota})
+    assert {picture.letter for picture in drive(tmp_path, told.append)} == {"alpha", "beta"}
+    assert there.asked == ["2", "3", "4"]
+    assert told == [
+        f"drive: Too many users have viewed this file recently.; {n} of its 5 pictures came and are kept; "
+        f"the next try asks for the rest, of {letters}"
+        for n, letters in ((2, "beta, gamma"), (4, "gamma"))
+    ]
+    there = Drive(monkeypatch, contents)
+    assert len(drive(tmp_path)) == 5 and there.asked == ["4"]
+    assert len(drive(tmp_path)) == 5 and there.asked == ["4"]
+
+
+def test_a_page_instead_of_a_picture_is_asked_for_again(monkeypatch, tmp_path):
+    Drive(monkeypatch, {"alpha/1.png": b"<html>quota exceeded</html>", "alpha/2.png": page()})
+    assert len(drive(tmp_path)) == 1
+    there = Drive(monkeypatch, {"alpha/1.png": page(1), "alpha/2.png": page()})
+    assert len(drive(tmp_path)) == 2 and there.asked == ["0"]
+
+
+def test_a_name_of_drives_that_is_none_is_refused(monkeypatch, tmp_path):
+    there = Drive(monkeypatch, {"alpha/1.png": page()})
+    there.listing[0].id = "../../alpha"
+    with pytest.raises(Failure, match="none of its names"):
+        drive(tmp_path)
+    assert there.asked == []
 
 
 def test_a_picture_larger_than_any_is_refused_as_it_comes(monkeypatch, tmp_path):

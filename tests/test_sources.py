@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -15,13 +16,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import pytest
 
 from recognition.base.errors import UserError
-from recognition.sources import programs, web
+from recognition.sources import archives, programs, web
 from recognition.sources.catalogue import DATASETS, IMAGENET, sources
-from recognition.sources.fetch import CHUNK, Failure, File, Source, fetch, verified
+from recognition.sources.fetch import CHUNK, Failure, File, Source, fetch, reason, verified
 from recognition.sources.folder import Folder
 from recognition.sources.programs import Debian, Npm
 from recognition.sources.web import Mirror
@@ -217,6 +219,44 @@ def test_timeout_covers_all_addresses_of_a_host(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"silent for 0\.1 s"):
         get(tmp_path, Mirror("http://many.invalid/"), timeout_s=0.1)
     assert time.monotonic() - begun < SOON_S
+
+
+def test_a_server_that_sends_us_nowhere_is_one_line(tmp_path, serve):
+    def away(handler):
+        handler.send_response(302)
+        handler.send_header("Location", "http://[::1/")
+        handler.end_headers()
+
+    def round_and_round(handler):
+        handler.send_response(302)
+        handler.send_header("Location", handler.path)
+        handler.end_headers()
+
+    for handler, said in (away, "no answer from http"), (round_and_round, "would lead to an infinite loop"):
+        with pytest.raises(UserError, match=said) as caught:
+            get(tmp_path, serve(dict.fromkeys(GZIPPED, handler)))
+        assert "\n" not in str(caught.value)
+
+
+def test_servers_are_told_who_asks(tmp_path, serve):
+    asked = []
+
+    def strict(handler):
+        asked.append(handler.headers["User-Agent"])
+        if "urllib" in asked[-1]:
+            handler.send_error(403)
+        else:
+            begin(handler, len(GZIPPED[handler.path]))
+            handler.wfile.write(GZIPPED[handler.path])
+
+    get(tmp_path, serve(dict.fromkeys(GZIPPED, strict)))
+    assert whole(tmp_path) and set(asked) == {web.AGENT}
+
+
+def test_a_certificate_that_is_not_known_names_the_mend():
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_message = "self-signed certificate in certificate chain"
+    assert "SSL_CERT_FILE" in reason(URLError(error), 1) and "self-signed" in reason(error, 1)
 
 
 @pytest.mark.parametrize(("share", "fails"), [(1.0, False), (0.5, True)])
@@ -510,9 +550,43 @@ def test_stopping_stops_the_program(tmp_path, fakes):
 
 
 def test_program_that_goes_on_writing_is_not_silent(tmp_path, fakes):
-    program(fakes / "npm", f"for i in $(seq 20); do sleep 0.1; echo $i; done; cp {fakes}/package.tgz m.tgz")
+    pieces = "for i in $(seq 20); do sleep 0.1; head -c 20000 /dev/zero; done"
+    program(fakes / "npm", f"{pieces}; cp {fakes}/package.tgz m.tgz")
     get(tmp_path, PACKAGES[0], timeout_s=1)
     assert whole(tmp_path)
+
+
+def test_program_that_drips_is_stopped(tmp_path, fakes):
+    program(fakes / "npm", "while true; do echo x; sleep 0.05; done")
+    with pytest.raises(UserError, match=r"npm wrote only \d+ bytes in 0\.4 s"):
+        get(tmp_path, PACKAGES[0], timeout_s=0.4)
+
+
+def test_a_package_that_is_a_pipe_is_none(tmp_path, fakes):
+    program(fakes / "npm", "mkfifo m.tgz")
+    with pytest.raises(UserError, match=r"left 0 files \*\.tgz"):
+        get(tmp_path, PACKAGES[0])
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_of_any_length_is_not_read(tmp_path, fakes, kind):
+    """Of 512 MB of zeros, which gzip packs into half of one."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = kind, 1 << 29
+    with gzip.open(fakes / "package.tgz", "wb", compresslevel=1) as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        file.write(bytes(1 << 24))
+    with pytest.raises(UserError, match=f"a header of {1 << 29} bytes"):
+        get(tmp_path, PACKAGES[0])
+
+
+def test_a_package_of_very_many_files_is_refused(tmp_path, fakes, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 100)
+    with tar(fakes / "package.tgz", "w:gz") as add:
+        for number in range(200):
+            add(f"package/{number}", b"")
+    with pytest.raises(UserError, match="more than 100 files"):
+        get(tmp_path, PACKAGES[0])
 
 
 def test_program_that_writes_too_much_is_stopped(tmp_path, fakes, monkeypatch):

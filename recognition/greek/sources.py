@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from recognition.base import alphabet
-from recognition.base.errors import UserError
+from recognition.base import alphabet, files
+from recognition.base.errors import UserError, quoted
 from recognition.greek import dataset
 from recognition.ink.decode import read_grey
 from recognition.ink.find import find_ink
@@ -52,7 +52,7 @@ Complain = Callable[[str], object]  # is told, in a line, of a picture that cann
 def folder(root: Path, complain: Complain) -> list[Picture]:
     """The user's own pictures: root/<letter>/*. Raises UserError where a picture's path names no letter."""
     found = []
-    for path in find_pictures([root]) if root.exists() else []:
+    for path in find_pictures([root], complain) if root.exists() else []:
         letter = alphabet.named_in(path.relative_to(root))
         if letter is None:
             known = ", ".join(alphabet.NAMES)
@@ -61,39 +61,76 @@ def folder(root: Path, complain: Complain) -> list[Picture]:
     return readable(found, complain)
 
 
-def drive(scratch: Path, timeout_s: float, progress: Progress, complain: Complain) -> list[Picture]:
-    """The report's Google Drive folder, whatever its layout: the letter is the one that a picture's path names."""
+def drive(kept: Path, scratch: Path, timeout_s: float, progress: Progress, complain: Complain) -> list[Picture]:
+    """The report's Google Drive folder, whatever its layout: the letter is the one that a picture's path names.
+
+    What has come is kept in the folder `kept` by Drive's own name for it, so that a quota met half-way costs nothing:
+    letters that are whole are used, and the next try asks for the rest.
+    """
     import gdown  # 0.3 s
 
     settings = {"quiet": True, "use_cookies": False, "timeout": timeout_s}
-    found = []
+    wanted: list[tuple[str, PurePosixPath, str]] = []
+    found, taken, failure = [], 0, ""
     try:
         listed: list[Any] = gdown.download_folder(DRIVE, skip_download=True, **settings)
-        paths = [PurePosixPath(file.path) for file in listed]
-        for path in paths:
-            if path.is_absolute() or ".." in path.parts:
-                raise Failure(f"lists {path}, which climbs out of the folder")
-        wanted = [
-            (file.id, path, letter)
-            for file, path in zip(listed, paths, strict=True)
-            if path.suffix.lower() in SUFFIXES and (letter := alphabet.named_in(path))
-        ]
-        if not wanted:
-            raise Failure(f"none of its {len(listed)} files is a picture whose path names a Greek letter")
-        if len(wanted) > DRIVE_PICTURES:
-            raise Failure(f"lists {len(wanted)} pictures, more than {DRIVE_PICTURES}")
-        taken = 0
-        for number, (file, path, letter) in enumerate(wanted):
+        wanted = drives_pictures(listed)
+        for number, (name, path, letter) in enumerate(wanted):
             progress("Google Drive, pictures", number, len(wanted))
-            copy = scratch / f"{number}{path.suffix.lower()}"
-            gdown.download(id=file, output=str(copy), progress=partial(refuse_excess, path, taken), **settings)
+            copy = kept / f"{name}{path.suffix.lower()}"
+            if not copy.exists():
+                part = scratch / copy.name
+                gdown.download(id=name, output=str(part), progress=partial(refuse_excess, path, taken), **settings)
+                if is_picture(part):  # a page that tells of a quota is not kept
+                    files.write_bytes(copy, part.read_bytes())
+                else:
+                    copy = part
             taken += copy.stat().st_size
             found.append((letter, path.stem, path.as_posix(), copy))
     except Failure:
         raise
     except Exception as error:  # gdown and what it rests on raise whatever a changed page makes them stumble over
-        raise Failure(summary(error, timeout_s)) from error
+        failure = summary(error, timeout_s)
+        if not found:
+            raise Failure(failure) from error
+    if failure:
+        lacking = {letter for _, _, letter in wanted[len(found) :]}
+        told = (
+            f"{failure}; {len(found)} of its {len(wanted)} pictures came and are kept; the next try asks for the rest"
+        )
+        found = [one for one in found if one[0] not in lacking]
+        if not found:
+            raise Failure(told)
+        complain(f"drive: {told}, of {', '.join(sorted(lacking))}")
     return readable(found, complain)
+
+
+def drives_pictures(listed: list[Any]) -> list[tuple[str, PurePosixPath, str]]:
+    """(Drive's name, path, letter) of what is a picture in a listing. Raises Failure for one that asks for anything
+    else."""
+    paths = [PurePosixPath(file.path) for file in listed]
+    for file, path in zip(listed, paths, strict=True):
+        if path.is_absolute() or ".." in path.parts:
+            raise Failure(f"lists {path}, which climbs out of the folder")
+        if not re.fullmatch(r"[\w-]{1,100}", file.id):
+            raise Failure(f"calls {path} {quoted(file.id)}, which is none of its names")
+    wanted = [
+        (file.id, path, letter)
+        for file, path in zip(listed, paths, strict=True)
+        if path.suffix.lower() in SUFFIXES and (letter := alphabet.named_in(path))
+    ]
+    if not wanted:
+        raise Failure(f"none of its {len(listed)} files is a picture whose path names a Greek letter")
+    if len(wanted) > DRIVE_PICTURES:
+        raise Failure(f"lists {len(wanted)} pictures, more than {DRIVE_PICTURES}")
+    return wanted
+
+
+def is_picture(path: Path) -> bool:
+    try:
+        return read_grey(path).size > 0
+    except UserError:
+        return False
 
 
 def refuse_excess(path: PurePosixPath, taken: int, so_far: int, announced: int | None) -> None:

@@ -6,6 +6,7 @@ sha256. So no source has to be trusted, and whichever serves, the result is the 
 
 import hashlib
 import shutil
+import ssl
 import tarfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -173,6 +174,8 @@ def reason(error: BaseException, timeout_s: float) -> str:
             return f"{code} {text}"
         case URLError(reason=BaseException() as cause):
             return reason(cause, timeout_s)
+        case ssl.SSLCertVerificationError(verify_message=text):
+            return f"its certificate: {text}; one of your company's or school's is named by SSL_CERT_FILE=FILE.pem"
         case TimeoutError():
             return f"silent for {timeout_s:g} s"
         case zlib.error():

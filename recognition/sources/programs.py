@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognition.sources.archives import PACKAGE_LIMIT, gunzip, members
-from recognition.sources.fetch import Failure, File, Progress, Streams
+from recognition.sources.archives import MOST_READ, PACKAGE_LIMIT, gunzip, members
+from recognition.sources.fetch import CHUNK, Failure, File, Progress, Streams
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Debian:
 
 def only(folder: Path, pattern: str) -> Path:
     """The one file that a program was to leave behind."""
-    found = list(folder.glob(pattern))
+    found = [path for path in folder.glob(pattern) if path.is_file() and not path.is_symlink()]
     if len(found) != 1:
         raise Failure(f"left {len(found)} files {pattern} instead of one")
     return found[0]
@@ -93,8 +93,9 @@ def apt_configuration(scratch: Path, timeout_s: float) -> str:
 def run(command: Sequence[str], scratch: Path, timeout_s: float, progress: Callable[[int], None]) -> Path:
     """Run a program in `scratch` and return the file that holds its output.
 
-    It is killed, with all that it started, when nothing was written in `scratch` for `timeout_s` seconds (it hangs),
-    when more than PACKAGE_LIMIT was, and when the user stops us. `progress` gets the bytes written so far.
+    It is killed, with all that it started, when fewer than CHUNK bytes were written in `scratch` in `timeout_s` seconds
+    (it hangs, or drips), when more than PACKAGE_LIMIT was, and when the user stops us. `progress` gets the bytes
+    written so far.
     """
     output, complaints = scratch / "stdout", scratch / "stderr"
     with output.open("wb") as out, complaints.open("wb") as err:
@@ -124,18 +125,21 @@ def run(command: Sequence[str], scratch: Path, timeout_s: float, progress: Calla
 
 def watch(child: subprocess.Popen, name: str, scratch: Path, timeout_s: float, progress: Callable[[int], None]) -> None:
     """Wait for the end of a program. Raises Failure when it is silent for too long or writes too much."""
-    size, heard = 0, time.monotonic()
+    size, counted, heard = 0, 0, time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
             child.wait(0.1)
             return
         if (now := size_of(scratch)) != size:
-            size, heard = now, time.monotonic()
+            size = now
             progress(size)
+        if abs(size - counted) >= CHUNK:
+            counted, heard = size, time.monotonic()
         if size > PACKAGE_LIMIT:
             raise Failure(f"{name} wrote more than {PACKAGE_LIMIT} bytes")
         if time.monotonic() - heard > timeout_s:
-            raise Failure(f"{name} silent for {timeout_s:g} s")
+            written = abs(size - counted)
+            raise Failure(f"{name} {f'wrote only {written} bytes in' if written else 'silent for'} {timeout_s:g} s")
 
 
 def size_of(folder: Path) -> int:
@@ -150,7 +154,8 @@ def size_of(folder: Path) -> int:
 
 def complaint(stderr: Path) -> str:
     """The first line that says error, or else the last, of what a program wrote to its standard error."""
-    lines = stderr.read_text(encoding="utf-8", errors="replace").split("\n")
+    with stderr.open(encoding="utf-8", errors="replace") as file:
+        lines = file.read(MOST_READ).split("\n")
     lines = [" ".join(line.split())[:200] for line in lines if line.strip()]
     errors = [line for line in lines if re.search(r"^E:|\berr(or)?\b", line, re.IGNORECASE)]
     return (errors + lines[-1:] + [""])[0]

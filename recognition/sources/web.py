@@ -12,6 +12,8 @@ from pathlib import Path
 from recognition.sources.archives import gunzip
 from recognition.sources.fetch import CHUNK, Failure, File, Progress, Source, Streams
 
+AGENT = "recognition-study/1 (a DVC pipeline)"  # some mirrors answer Python's own with 403
+
 
 @dataclass(frozen=True)
 class Mirror:
@@ -62,7 +64,10 @@ def answer(url: str, timeout_s: float) -> HTTPResponse:
 
     def ask() -> None:
         try:
-            future.set_result(urllib.request.urlopen(url, timeout=timeout_s))
+            request = urllib.request.Request(url, headers={"User-Agent": AGENT})
+            future.set_result(urllib.request.urlopen(request, timeout=timeout_s))
+        except ValueError as error:  # of an address that is none, as a server may send
+            future.set_exception(Failure(f"no answer from {url}: {error}"))
         except Exception as error:
             future.set_exception(error)
 
