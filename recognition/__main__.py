@@ -1,13 +1,22 @@
-"""The command line: `python -m recognition predict PATH...`."""
+"""The command line: `python -m recognition predict PATH...` and `python -m recognition results`."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  whatever Python the user calls
+    sys.exit("error: this Python is older than 3.11; `. .venv/bin/activate` enters the project's own")
+
+from recognition.base import door
+
+if __name__ == "__main__":
+    door.begin()
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from recognition.base import files
 from recognition.base.determinism import pin_arithmetic
-from recognition.base.errors import UserError
+from recognition.base.errors import UserError, one_line
 
 MODEL = Path(__file__).parent.parent / "models" / "train" / "checkpoint.pth"
 
@@ -20,14 +29,17 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     from recognition.ink import pictures, read
     from recognition.training import checkpoints
 
+    door.imported()
     pin_torch()
     checkpoint = checkpoints.load(model)
-    found = pictures.find_pictures(paths)
-    if not found:
+    failures: list[str] = []
+    found = pictures.find_pictures(paths, failures.append)
+    if not found and not failures:
         known = ", ".join(sorted(pictures.SUFFIXES))
         raise UserError(f"{paths[0]}: no pictures there; what counts as one ends in {known}")
     with tqdm(total=len(found), unit=" pictures", leave=False, disable=None) as bar:
-        readings, failures = read.read(checkpoint, found, bar.update)
+        readings, unreadable = read.read(checkpoint, found, bar.update)
+    failures += unreadable
     header, rows = read.columns(checkpoint.classes), [r.row() for r in readings]
     text = files.csv_text(header, rows)
     try:
@@ -35,9 +47,25 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
             write(table, text)
     finally:
         for failure in failures:
-            print(f"error: {failure}", file=sys.stderr)
-        print(text, end="", flush=True)
+            print(f"error: {one_line(failure)}", file=sys.stderr)
+        print(printable(text) if sys.stdout.isatty() else text, end="", flush=True)
     return 1 if failures else 0
+
+
+def results() -> int:
+    """Print what the stages have found, as `make repro` does in its end; returns the exit code."""
+    from recognition.base.params import load
+    from recognition.telling.results import results
+    from recognition.telling.study import Study
+
+    door.imported()
+    print(results(Study(Path("reports"), load(Path("params.yaml")))))
+    return 0
+
+
+def printable(text: str) -> str:
+    """For a terminal: a file's name may hold orders to it."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text)
 
 
 def write(table: Path, text: str) -> None:
@@ -59,21 +87,24 @@ def main() -> int | str:
     command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures")
     command.add_argument("--model", type=Path, default=MODEL, help="a checkpoint; default: the digit network")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to this file too")
+    command.set_defaults(run=lambda given: predict(given.paths, given.model, given.csv))
+    command = commands.add_parser("results", help="the study's numbers beside the original's")
+    command.set_defaults(run=lambda given: results())
     arguments = parser.parse_args()
     for stream in (sys.stdout, sys.stderr):
         # File names are bytes.
         stream.reconfigure(errors="surrogateescape")  # pyrefly: ignore[missing-attribute]
     try:
-        return predict(arguments.paths, arguments.model, arguments.csv)
-    except UserError as error:
-        return f"error: {error}"
+        return arguments.run(arguments)
     except BrokenPipeError:  # `| head`: the rest is not wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        return f"error: {error.filename}: {error.strerror}; name another picture or folder"
     except KeyboardInterrupt:
         return "stopped"
+    except Exception as error:
+        if (line := door.failure(error)) is None:
+            raise
+        return line
 
 
 if __name__ == "__main__":

@@ -1,18 +1,23 @@
 """Programs, one per DVC stage, run as `python -m stages.NAME`, and what all of them begin with."""
 
+import sys
+
+from recognition.base import door
+from recognition.base.determinism import pin_arithmetic
+
+if sys.argv[0] in ("-m", "-c"):  # a program, whose imports are to come, not one that has begun
+    door.begin()
+pin_arithmetic()
+
 import os
 import re
-import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tqdm import tqdm
 
-from recognition.base.determinism import pin_arithmetic
 from recognition.base.errors import UserError
-
-pin_arithmetic()
 
 # What must outlive a killed stage, whose outs DVC deletes. DVC sets DVC_ROOT, in --temp and queue runs to the checkout.
 CACHE = Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
@@ -21,17 +26,12 @@ PINS = Path("requirements-numbers.txt")  # the packages that numbers depend on
 
 def run(stage: Callable[[], None]) -> None:
     """Run a stage's main function; what a user can mend becomes one line on stderr and exit code 1."""
-    try:
+
+    def checked() -> None:
         check_packages(PINS)
         stage()
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped: nothing finished is lost, the same command goes on from here")
-    except Exception as error:
-        if reason := gpu_failure(error):
-            sys.exit(f"error: {reason}")
-        raise
+
+    door.run(checked)
 
 
 def check_packages(pins: Path) -> None:
@@ -51,24 +51,6 @@ def check_packages(pins: Path) -> None:
         if installed != pinned:
             there = f"{name} {installed} is" if installed else f"no {name} is"
             raise UserError(f"{there} installed, {pins} pins {pinned}; pip install -r requirements.txt")
-
-
-def gpu_failure(error: Exception) -> str | None:
-    """One line where an exception is the GPU's or its libraries', else None."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return None
-    said = next(iter(str(error).splitlines()), "")
-    broken = isinstance(error, torch.AcceleratorError | torch.cuda.DeferredCudaCallError)
-    cuda = broken or re.search("cuda|cudnn|cublas|nvidia|nvrtc", str(error), re.IGNORECASE)
-    if isinstance(error, torch.OutOfMemoryError) or (cuda and "out of memory" in said):
-        return (
-            "the GPU's memory is full; a smaller batch_size in params.yaml takes less, in a sweep fewer workers, or "
-            "device: cpu"
-        )
-    if cuda:
-        return f"the GPU failed: {said[:200]}; device: cpu in params.yaml computes on the processor"
-    return None
 
 
 def progress(unit: str, total: int | None = None, description: str = "", leave: bool = True) -> tqdm:

@@ -1,3 +1,4 @@
+import math
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recognition.base import files
+from recognition.base.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,8 +22,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="space"):
+    with pytest.raises(OSError, match="space") as caught:
         files.write_bytes(path, b"new")
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert [p.name for p in path.parent.iterdir()] == ["file"]
 
@@ -29,6 +32,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 def test_a_reader_never_sees_half_a_file_whenever_the_writer_dies(tmp_path):
     program = """
 import sys; from pathlib import Path; from recognition.base import files
+from recognition.base.errors import UserError
 while True:
     for letter in b"ab": files.write_bytes(Path(sys.argv[1]), bytes([letter]) * 3_000_000)
 """
@@ -56,6 +60,21 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
         {"one": "", "two": "α\n", "three": "-2", "four": "0.000000"},
     ]
     assert b"\r" not in (tmp_path / "t.csv").read_bytes()
+
+
+def test_a_name_cannot_split_a_row_or_become_a_formula(tmp_path):
+    names = ["a\rb", "c\r\nd", "=1+1", "+x", "-x", "@x", "\tx"]
+    files.write_csv(tmp_path / "t.csv", ["name", "n"], [[name, -1] for name in names])
+    read = files.read_csv(tmp_path / "t.csv")
+    assert [row["name"] for row in read] == ["a\rb", "c\r\nd", "'=1+1", "'+x", "'-x", "'@x", "'\tx"]
+    assert {row["n"] for row in read} == {"-1"}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_no_json_is_written_with_what_is_no_number(tmp_path, number):
+    with pytest.raises(UserError, match="not finite; lower the learning_rate"):
+        files.write_json(tmp_path / "m.json", {"a": [0.5, {"b": number}]})
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path):

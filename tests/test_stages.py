@@ -1,5 +1,6 @@
 """What every stage begins with, and how it fails."""
 
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -8,9 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import stages
-
 ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
 PROGRAM = """
 import sys
 import stages
@@ -48,24 +48,6 @@ def test_a_stage_runs_with_the_pinned_packages_alone(tmp_path, pins, said):
         assert code == 1 and stderr.startswith("error: ") and said in stderr and stderr.count("\n") == 1
 
 
-FAILURES = [
-    (torch.OutOfMemoryError("CUDA out of memory. Tried 1 GiB.\nMore."), "the GPU's memory is full"),
-    (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later."), "memory is full"),
-    (torch.AcceleratorError("CUDA error: device-side assert\nMore."), "the GPU failed: CUDA error: device-side"),
-    (torch.cuda.DeferredCudaCallError("initialization failed\nMore."), "the GPU failed: initialization failed"),
-    (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"), "the GPU failed: cuDNN error"),
-    (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "the GPU failed: CUBLAS"),
-    (RuntimeError("Found no NVIDIA driver on your system."), "the GPU failed: Found no NVIDIA driver"),
-    (RuntimeError("shapes differ"), None),
-]
-
-
-@pytest.mark.parametrize(("error", "said"), FAILURES, ids=str)
-def test_a_gpus_failure_is_one_line_and_any_other_is_not_taken_for_one(error, said):
-    found = stages.gpu_failure(error)
-    assert found is None if said is None else said in found and "\n" not in found
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_torchs_own_words_where_there_is_no_gpu_are_one_line(tmp_path):
     code, stderr = ended(tmp_path, "import torch\ndef stage():\n    torch.zeros(1, device='cuda')")
@@ -82,3 +64,45 @@ def test_what_a_user_can_mend_is_one_line_whatever_names_are_in_it(tmp_path):
         "from recognition.base.errors import UserError\ndef stage():\n    raise UserError('a\\nb\\x1b[2J: no picture')"
     )
     assert ended(tmp_path, stage) == (1, "error: a b[2J: no picture\n")
+
+
+# ---- the interpreter, in a project of one stage
+
+
+STAGE = 'stages: {told: {cmd: stages/python -c "import sys; print(sys.executable)"}}'
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    (tmp_path / "stages").mkdir()
+    shutil.copy(ROOT / "stages/python", tmp_path / "stages/python")
+    (tmp_path / "dvc.yaml").write_text(STAGE)
+    subprocess.run([BIN / "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    (tmp_path / "bin").mkdir()
+    for tool in ("sh", "tr", "sed"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [[BIN / "dvc"], [sys.executable, "-m", "dvc"]], ids=["dvc", "python -m dvc"])
+def test_a_stage_runs_with_dvcs_own_python_though_its_environment_is_not_active(project, command):
+    environment = {"PATH": str(project / "bin"), "SHELL": "/bin/sh", "HOME": str(project)}
+    done = subprocess.run([*command, "repro"], cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(BIN / "python") in done.stdout.splitlines()
+
+
+def test_an_active_environment_comes_first(project):
+    (project / "bin/python").write_text("#!/bin/sh\necho the active one\n")
+    (project / "bin/python").chmod(0o755)
+    environment = {"PATH": str(project / "bin"), "SHELL": "/bin/sh", "HOME": str(project), "VIRTUAL_ENV": str(project)}
+    done = subprocess.run([BIN / "dvc", "repro"], cwd=project, env=environment, capture_output=True, text=True)
+    assert "the active one" in done.stdout.splitlines()
+
+
+def test_without_any_python_it_says_what_to_do(project):
+    done = subprocess.run(
+        ["stages/python", "-c", ""], cwd=project, env={"PATH": str(project / "bin")}, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and done.stderr.startswith("error: there is no python here; `make repro`")
+    assert done.stderr.count("\n") == 1

@@ -1,9 +1,12 @@
-"""The one kind of error that a user is meant to read."""
+"""What a user is meant to read of what went wrong: one line, never longer than a few of a terminal's."""
+
+LONGEST = 600  # characters of a line
+LONGEST_VALUE = 80  # of what came from outside, such as a value of params.yaml
 
 
 class OneLine(Exception):
     """An error whose words are one line, whatever was put into it: a name from an archive or a web page may hold line
-    breaks, and orders to a terminal."""
+    breaks, and orders to a terminal, and have no end."""
 
     def __str__(self) -> str:
         return one_line(super().__str__())
@@ -14,5 +17,16 @@ class UserError(OneLine):
 
 
 def one_line(text: str) -> str:
-    """Text with a blank for each run of white space, and without what cannot be printed."""
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    """Text with a blank for each run of white space, without what cannot be printed, its middle left out if long."""
+    return shortened("".join(sign for sign in " ".join(text.split()) if sign.isprintable()), LONGEST)
+
+
+def quoted(value: object) -> str:
+    """A value from outside as Python writes it, its middle left out if long."""
+    return shortened(repr(value), LONGEST_VALUE)
+
+
+def shortened(text: str, longest: int) -> str:
+    """The beginning and the end of a text that is longer; the mend stands at a line's end."""
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"

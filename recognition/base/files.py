@@ -10,12 +10,16 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+
+from recognition.base.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image  # which stages without pictures need not load
 
 RUNS_ONLY = 3  # zlib's Z_RLE
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet's formulas begin with
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -35,6 +39,8 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:  # of a full disk it has no name
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -51,8 +57,17 @@ def lives(pid: int) -> bool:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON in its own key order, with a final newline."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write `value` as indented JSON in its own key order, with a final newline.
+
+    Raises UserError where a number in it is not finite: JSON has none such, and it is of a training that went astray.
+    """
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise UserError(
+            f"{path}: a number for it is not finite; lower the learning_rate of its training in params.yaml"
+        ) from None
+    write_bytes(path, f"{text}\n".encode())
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -72,12 +87,22 @@ def write_png(path: Path, picture: Image, **options: object) -> None:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as CSV with newline line ends; floats get six decimals, so that a last bit of rounding does not show."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([f"{cell:z.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
-    return text.getvalue()
+    """A table as CSV with newline line ends; floats get six decimals, so that a last bit of rounding does not show.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+
+    def shown(cell: object) -> object:
+        if isinstance(cell, float):
+            return f"{cell:z.6f}"
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+    # The writer puts quotes around a cell with a sign of its line ends: a lone "\r" would split a row, too.
+    lines: list[str] = []
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
+    for row in [header, *rows]:
+        writer.writerow(map(shown, row))
+    return "".join(f"{line[:-2]}\n" for line in lines)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
 from recognition.base.alphabet import NAMES
-from recognition.base.errors import UserError
+from recognition.base.errors import LONGEST_VALUE, UserError, quoted, shortened
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Device = Literal["auto", "cpu", "cuda"]
@@ -177,8 +177,8 @@ def load(path: Path) -> Params:
         return Params.model_validate(read(path))
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a misspelt key before its absence
-        key = ".".join(map(str, first["loc"])) or "the whole file"
-        got = "" if first["type"] == "missing" else f", not {first['input']!r}"
+        key = shortened(".".join(map(str, first["loc"])), LONGEST_VALUE) or "the whole file"
+        got = "" if first["type"] == "missing" else f", not {quoted(first['input'])}"
         what = {"missing": "is missing", "extra_forbidden": "is no key of this project"}.get(
             first["type"], first["msg"][0].lower() + first["msg"][1:]
         )

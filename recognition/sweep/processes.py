@@ -24,9 +24,23 @@ def pool(n: int, provide: Callable) -> Iterator[Pool]:
 
     Raises UserError where one of them ends abruptly.
     """
-    executor = ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
-        yield Pool(executor.submit, provide)
+        executor = ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=begin_worker)
+    except OSError as error:
+        raise UserError(
+            f"/dev/shm: {error.strerror}; worker processes need to write there: make room, or make it writable"
+        ) from None
+
+    def submit(function: Callable, *arguments: object) -> Future:
+        """May start a process, with Ctrl-C left to this one: its imports take seconds, and would end in a traceback."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return executor.submit(function, *arguments)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield Pool(submit, provide)
     except BaseException as error:
         children = list((executor._processes or {}).values())
         executor.shutdown(wait=False, cancel_futures=True)
@@ -42,8 +56,7 @@ def pool(n: int, provide: Callable) -> Iterator[Pool]:
 
 
 def begin_worker() -> None:
-    """A worker's beginning: leave Ctrl-C to the parent, and end when the parent does, even by kill -9."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker's beginning: end when the parent does, even by kill -9."""
     parent = parent_process()
     assert parent is not None
 
@@ -52,8 +65,3 @@ def begin_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0))

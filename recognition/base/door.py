@@ -1,0 +1,126 @@
+"""Where a program begins and ends: whatever a user can mend is one line, from the first import on."""
+
+import errno
+import os
+import re
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from recognition.base.errors import UserError, one_line
+
+STOPPED = "stopped: nothing finished is lost, the same command goes on from here"
+MENDS = {
+    errno.ENOSPC: "make room there, and the same command goes on",
+    errno.EDQUOT: "make room there, and the same command goes on",
+    errno.EROFS: "it has to be writable",
+    errno.EACCES: "give yourself the right to it",
+    errno.EPERM: "give yourself the right to it",
+    errno.ENOENT: "`dvc repro` makes what the project needs",
+    errno.EMFILE: "allow more open files: ulimit -n 4096",
+    errno.ENOTDIR: "something else has that name; move it away",
+    errno.EISDIR: "something else has that name; move it away",
+    errno.ENOMEM: "there is too little memory",
+}
+SETTINGS = {  # inherited ones that would change what is computed or drawn, or stop it
+    "MPLBACKEND": "agg",  # notebooks name one of their own, which matplotlib alone does not find
+    "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",  # anything else computes with fewer bits
+    "OPENBLAS_NUM_THREADS": "1",  # numpy's, which is asked for nothing large; each thread would reserve memory
+}
+NO_MEMORY = r"bad_alloc|[Cc]annot allocate|can't allocate|not enough memory|failed to map segment|out of memory"
+
+
+def begin() -> None:
+    """Call it before anything heavy is imported: the lines hold for imports, too, which take a second or more."""
+    os.environ.update(SETTINGS)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries, without a file's name; what matters becomes a line of our own
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop_at_once)
+    sys.excepthook = last_words
+
+
+def stop_at_once(*_: object) -> None:
+    """While libraries are imported, some of which would take a KeyboardInterrupt for a fault of theirs."""
+    os.write(2, b"stopped\n")
+    os._exit(1)
+
+
+def imported() -> None:
+    """Call it where the imports end: from here on Ctrl-C is a KeyboardInterrupt again, which cleans up."""
+    if signal.getsignal(signal.SIGINT) is stop_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def last_words(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+    """For sys.excepthook."""
+    line = failure(error)
+    if line is None:
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        print(line, file=sys.stderr)
+
+
+def run(program: Callable[[], object]) -> None:
+    """Run a program's main function; what a user can mend becomes one line on stderr and exit code 1."""
+    imported()
+    try:
+        program()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        if (line := failure(error)) is None:
+            raise
+        sys.exit(line)
+
+
+def failure(error: BaseException) -> str | None:
+    """The line that a user reads of an error; None where it is a fault of our own, which keeps its traceback."""
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED
+    reason = str(error) if isinstance(error, UserError) else gpus(error) or memorys(error) or systems(error)
+    return None if reason is None else f"error: {one_line(reason)}"
+
+
+def systems(error: BaseException) -> str | None:
+    """Of what the operating system refuses, and of packages that are missing."""
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] not in ("recognition", "stages"):
+        return (
+            f"{sys.executable} has no {error.name}; `make repro` makes an environment that has, and "
+            "`. .venv/bin/activate` enters it"
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        mend = MENDS.get(error.errno, "mend that, and call the same command again")
+        return f"{os.fsdecode(error.filename) if error.filename else 'the disk'}: {error.strerror}; {mend}"
+    return None
+
+
+def memorys(error: BaseException) -> str | None:
+    """Of too little memory, in whatever words a library says it."""
+    said = isinstance(error, RuntimeError | ImportError | OSError) and re.search(NO_MEMORY, str(error))
+    if not isinstance(error, MemoryError) and not said:
+        return None
+    return (
+        "too little memory; a smaller batch_size, image_size or fewer filters in params.yaml take less, and in a sweep "
+        "fewer workers"
+    )
+
+
+def gpus(error: BaseException) -> str | None:
+    """Of the GPU or its libraries."""
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "AcceleratorError") or isinstance(error, ImportError | OSError):
+        return None  # it may be half imported, and paths of libraries have such names
+    said = next(iter(str(error).splitlines()), "")
+    broken = isinstance(error, torch.AcceleratorError | torch.cuda.DeferredCudaCallError)
+    cuda = broken or re.search("cuda|cudnn|cublas|nvidia|nvrtc", str(error), re.IGNORECASE)
+    if isinstance(error, torch.OutOfMemoryError) or (cuda and "out of memory" in said):
+        return (
+            "the GPU's memory is full; a smaller batch_size in params.yaml takes less, in a sweep fewer workers, or "
+            "device: cpu"
+        )
+    if cuda:
+        return f"the GPU failed: {said[:200]}; device: cpu in params.yaml computes on the processor"
+    return None
