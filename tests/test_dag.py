@@ -61,7 +61,7 @@ def package(file: str) -> str:
 
 
 def stage_file(definition: dict) -> str:
-    return re.fullmatch(r"python -m stages\.(\w+)( \$\{item\.\w+\})?", definition["cmd"])[1]
+    return re.fullmatch(r"stages/python -m stages\.(\w+)( \$\{item\.\w+\})?", definition["cmd"])[1]
 
 
 def outs(definition: dict) -> list[str]:

@@ -1,6 +1,7 @@
 """make's own check of git, in a folder whose environment is ready."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,8 +22,9 @@ def make(tmp_path):
     """Run make in a git clone with a ready environment, whose programs only say their names."""
     shutil.copy(MAKEFILE, tmp_path)
     (tmp_path / ".venv/bin").mkdir(parents=True)
-    for name in "dvc", "ruff", "pyrefly", "pytest":
-        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\necho {name} $*\n")
+    (tmp_path / "data").mkdir()
+    for name in "dvc", "ruff", "pyrefly", "pytest", "python":
+        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\necho {name} $*\necho user: $USER\n")
         (tmp_path / ".venv/bin" / name).chmod(0o755)
     for age, name in enumerate([*PINS, ".venv/ready", ".venv/cluster"]):
         (tmp_path / name).touch()
@@ -83,6 +85,43 @@ def test_the_full_preset_is_the_originals_and_stays_beside_the_default_run(make,
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     full = params.load(tmp_path / "params.yaml")
     assert (full.sweep.epochs, full.epochs.budgets, full.mobilenet.epochs) == (10, [5, 20, 40, 50], 20)
+
+
+def test_a_run_ends_with_what_its_user_wants_to_know(make):
+    assert [line for line in make("repro").stdout.splitlines() if line and "user:" not in line][:2] == [
+        *("dvc repro", "python -m recognition results")
+    ]
+    assert re.fullmatch(r"Took: +\d+ min \d+ s", make("repro").stdout.splitlines()[-1])
+
+
+def test_of_a_shallow_clone_no_experiment_is_begun(make, tmp_path):
+    (tmp_path / ".git/shallow").write_text(f"{'1' * 40}\n")
+    done = make("full")
+    assert done.returncode and not done.stdout
+    assert "error: this clone is shallow" in done.stderr and "git fetch --unshallow" in done.stderr
+    assert make("repro").returncode == 0
+
+
+def test_who_has_no_name_is_called_by_number(make):
+    assert f"user: {os.getuid()}\n" in make("repro", USER="").stdout
+    assert "user: anna\n" in make("repro", USER="anna").stdout
+
+
+@pytest.mark.parametrize("target", ["repro", "full"])
+def test_a_name_that_is_not_utf8_is_named_before_any_work(make, tmp_path, target):
+    place = tmp_path / "data/handwriting/digits"
+    place.mkdir(parents=True)
+    (place / "é.png").touch()
+    assert make(target).returncode == 0
+    Path(os.fsdecode(os.fsencode(place) + b"/7_\xff\x1b.png")).touch()
+    done = make(target)
+    assert done.returncode and not done.stdout
+    assert done.stderr.splitlines()[0].startswith("error: data/handwriting/digits/7_??.png: its name is not UTF-8")
+
+
+def test_a_path_that_breaks_dvcs_queue_is_named_before_any_work(make, tmp_path):
+    done = make("repro", f"CURDIR={tmp_path}#1")
+    assert done.returncode and not done.stdout and "#1: a # in a path" in done.stderr
 
 
 def test_help_lists_every_target_for_the_user(make):

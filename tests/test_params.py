@@ -1,10 +1,12 @@
 """params.yaml and its schema: each way of being wrong is one line naming the key."""
 
+import shutil
+from functools import reduce
 from pathlib import Path
 
 import pytest
 import yaml
-from dvc.utils.serialize import parse_yaml, parse_yaml_for_update
+from dvc.utils.serialize import modify_yaml, parse_yaml, parse_yaml_for_update
 
 from recognition.base.errors import UserError
 from recognition.base.params import Params, load, read
@@ -188,3 +190,35 @@ def test_a_value_is_read_as_dvc_reads_it(tmp_path, text):
 def test_yaml_1_1_would_read_it_otherwise(text):
     """So that the test above can fail: PyYAML has other numbers, and truth, for these."""
     assert yaml.safe_load(f"x: {text}") != parse_yaml(f"x: {text}", "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("train.epochs", 2), ("sweep.recipe.learning_rate", 0.01), ("greek.source", "rendered")]
+)
+def test_an_experiment_changes_one_line_of_the_file(tmp_path, key, value):
+    """It is written as DVC writes it, comments included."""
+    shutil.copy(PARAMS, tmp_path / "params.yaml")
+    *sections, last = key.split(".")
+    with modify_yaml(tmp_path / "params.yaml") as values:
+        reduce(dict.get, sections, values)[last] = value
+    before, after = PARAMS.read_text().splitlines(), (tmp_path / "params.yaml").read_text().splitlines()
+    assert len(before) == len(after)
+    assert [line.split("#")[0].split() for a, line in zip(before, after, strict=True) if a != line] == [
+        [f"{last}:", str(value)]
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train.epochs": "x" * 3000},
+        {"x" * 3000: 1},
+        {"train.a\nb": 1},
+        {"train.\x1b[2J": 1},
+        {"greek.source": ["x"] * 999},
+    ],
+)
+def test_a_refusal_is_one_short_line_whatever_is_in_the_file(written, changes):
+    with pytest.raises(UserError) as caught:
+        load(written(changes))
+    assert len(str(caught.value)) < 400 and str(caught.value).isprintable()
