@@ -3,7 +3,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
 export USER := $(or $(USER),$(shell id -u))# DVC asks for it, and in a container a user may have no name
-.PHONY: help repro full test lint clean git names
+.PHONY: help repro full plots test prove lint clean git names
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -16,9 +16,16 @@ full: $(VENV)/ready names ## the report's own numbers of epochs, as an experimen
 	@test "$$(git rev-parse --is-shallow-repository)" = false || { echo "error: this clone is shallow, and of such DVC keeps no experiment; git fetch --unshallow" >&2; exit 1; }
 	dvc exp run --temp -S sweep.epochs=10 -S 'epochs.budgets=[5,20,40,50]' -S mobilenet.epochs=20
 
+plots: .cache/plots.html names ## all curves and tables as one page that needs no network
+	dvc plots show --html-template $<
+
 test: lint ## set-up, data, lint and every test
 	dvc repro download
 	pytest
+
+prove: $(VENV)/cluster ## the heavy proof: killed, filled, mutated; writes reports/proof.md
+	dvc repro download
+	pytest -m proof --numprocesses=0 tests/test_proof.py
 
 lint: $(VENV)/cluster ## rules and format by ruff, types by pyrefly
 	ruff check
@@ -31,6 +38,18 @@ clean: ## remove the environment and half-finished work; data, networks and repo
 
 git: # asked every time, not only when the environment is made
 	@git rev-parse --git-dir >/dev/null || { echo "error: see git's words above; DVC keeps its versions in git, so it needs git and a git clone of the repository" >&2; exit 1; }
+
+# DVC's own page loads these from the web: here they are inside, from npm.
+VEGA := vega@5.20.2 vega-lite@5.2.0 vega-embed@6.18.2
+.cache/plots.html: Makefile $(VENV)/ready
+	@command -v npm >/dev/null || { echo "error: npm is missing, which fetches the scripts that draw; \`dvc plots show\` has them loaded from the web" >&2; exit 1; }
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && mkdir -p .cache && \
+		npm pack --silent --ignore-scripts --pack-destination "$$scratch" $(VEGA) >/dev/null && \
+		{ echo '<!DOCTYPE html><html><head><meta charset="utf-8"><title>Recognition</title>{refresh_tag}'; \
+		for name in $(VEGA); do echo '<script>'; \
+		tar -xOzf "$$scratch/$$(echo $$name | tr @ -).tgz" "package/build/$${name%@*}.min.js" | sed 's#</script#<\\/script#g' || exit 1; \
+		echo '</script>'; done; \
+		echo '<style>table { border-spacing: 15px; }</style></head><body>{plot_divs}</body></html>'; } >"$$scratch/page" && mv "$$scratch/page" $@
 
 names: # that DVC cannot take, before any work starts
 	@case '$(CURDIR)' in *'#'*) echo "error: $(CURDIR): a # in a path breaks DVC's queue; move the project" >&2; exit 1;; esac

@@ -126,5 +126,5 @@ def test_a_path_that_breaks_dvcs_queue_is_named_before_any_work(make, tmp_path):
 
 def test_help_lists_every_target_for_the_user(make):
     assert [line.split()[1] for line in make("help").stdout.splitlines()] == [
-        *("help", "repro", "full", "test", "lint", "clean")
+        *("help", "repro", "full", "plots", "test", "prove", "lint", "clean")
     ]

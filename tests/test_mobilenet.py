@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,8 +20,9 @@ from recognition.base import files
 from recognition.base.errors import UserError
 from recognition.sources.fetch import File
 from recognition.sources.web import Web
-from recognition.training import checkpoints, datasets
+from recognition.training import checkpoints, datasets, fit
 from recognition.training.checkpoints import serialised
+from recognition.training.evaluation import Score
 from stages import backbone, mobilenet
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +76,7 @@ def study(tmp_path, monkeypatch, weights):
     monkeypatch.setattr(backbone.stages, "CACHE", tmp_path / ".cache")
     monkeypatch.setattr(mobilenet, "STATES", tmp_path / ".cache" / "mobilenet")
     monkeypatch.setattr(datasets, "fashion", lambda root, held_out, seed: DATA)
+    monkeypatch.setitem(datasets.CLASSES, "fashion_mnist", ["upright", "level"])
     yield found
     server.shutdown()
     server.server_close()
@@ -124,6 +128,18 @@ def test_from_scratch_it_is_the_same_bytes_again(study):
         path.unlink()
     study.run()
     assert (study.folder / "models/mobilenet/checkpoint.pth").read_bytes() == first
+
+
+def test_a_training_that_goes_astray_stops_and_tells_no_numbers(study, monkeypatch):
+    """Also where it shows in what is watched alone: with a batch's own mean and deviation it may train on."""
+    for losses in ([math.nan], [1.0, math.nan], [1.0, math.inf]):
+        shutil.rmtree(study.folder / ".cache/mobilenet", ignore_errors=True)
+        found = iter(losses)
+        monkeypatch.setattr(fit, "mean_score", lambda *_, found=found: Score(next(found), 0.5))
+        study.set(weights="none", epochs=len(losses))
+        with pytest.raises(UserError, match=r"no finite number in epoch \d: .*learning_rate in params\.yaml"):
+            study.run()
+        assert not (study.folder / "reports/mobilenet/metrics.json").exists()
 
 
 @pytest.mark.parametrize("there", ["another file", "nothing"])

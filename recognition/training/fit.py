@@ -153,11 +153,11 @@ def fit(
             curve = train_epoch(quick, shards, optimizer, train, normalisation, recipe, epoch, seen)
             scores = [mean_score(quick, split, normalisation) for split in watched]
             mean_loss = math.fsum(loss * n for n, loss in curve) / len(train.labels)
-            if not all(map(math.isfinite, (mean_loss, *(number for score in scores for number in score)))):
+            watched_losses = [score.loss for score, split in zip(scores, watched, strict=True) if len(split.labels)]
+            if not all(map(math.isfinite, (mean_loss, *watched_losses))):
                 raise UserError(
-                    f"the loss is no finite number in epoch {epoch}: {mean_loss} in training"
-                    f"{''.join(f', {score.loss} of the pictures watched' for score in scores)}; "
-                    "lower this training's learning_rate in params.yaml"
+                    f"a loss is no finite number in epoch {epoch}: {mean_loss} in training, {watched_losses} of what "
+                    "is watched; lower this training's learning_rate in params.yaml"
                 )
             if mean_loss < min((e.train_loss for e in epochs), default=math.inf):
                 best = {name: value.detach().clone() for name, value in network.state_dict().items()}
