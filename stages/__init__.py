@@ -5,7 +5,9 @@ import sys
 from recognition.base import door
 from recognition.base.determinism import pin_arithmetic
 
-if sys.argv[0] in ("-m", "-c"):  # a program, whose imports are to come, not one that has begun
+if "multiprocessing.spawn" in sys.modules:
+    door.begin(worker=True)
+elif sys.argv[0] in ("-m", "-c"):  # a program, whose imports are to come, not one that has begun
     door.begin()
 pin_arithmetic()
 

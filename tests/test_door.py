@@ -93,7 +93,8 @@ def stage():
         ("pass", "running", "stopped: nothing finished is lost, the same command goes on from here"),
     ],
 )
-def test_ctrl_c_is_one_line_from_the_first_import_on(tmp_path, importing, awaited, said):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_being_stopped_is_one_line_from_the_first_import_on(tmp_path, importing, awaited, said, how):
     (tmp_path / "slow.py").write_text(SLOW.format(importing=importing))
     command = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{BEGUN}"
     process = subprocess.Popen(
@@ -101,7 +102,7 @@ def test_ctrl_c_is_one_line_from_the_first_import_on(tmp_path, importing, awaite
     )
     while process.stdout.readline().strip() != awaited:
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, f"{said}\n")
 
@@ -110,6 +111,22 @@ def test_an_import_without_memory_is_one_line(tmp_path):
     (tmp_path / "slow.py").write_text("raise ImportError('libtorch_cpu.so: failed to map segment from shared object')")
     done = subprocess.run([sys.executable, "-c", BEGUN, tmp_path], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("error: too little memory") and done.stderr.count("\n") == 1
+
+
+def test_too_few_addresses_are_one_line():
+    command = f"ulimit -v 3000000; exec {sys.executable} -c 'import stages; import torch'"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: this process may have 3072 MB of addresses") and "unlimited" in done.stderr
+
+
+def test_libraries_warnings_do_not_talk_over_us(tmp_path):
+    slow = "import warnings\nwarnings.warn('of a library')\ndef stage():\n    warnings.warn('later', RuntimeWarning)"
+    (tmp_path / "slow.py").write_text(slow)
+    command = [sys.executable, "-c", BEGUN, tmp_path]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr == ""
+    asked = subprocess.run([*command[:1], "-W", "default", *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert "of a library" in asked.stderr and "later" in asked.stderr
 
 
 def test_settings_that_a_notebook_or_a_user_has_left_do_not_reach_the_programs():

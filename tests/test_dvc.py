@@ -133,6 +133,18 @@ def test_everything_runs_once_and_what_is_quick_comes_first(built):
     assert {"train", "evaluate", "recognise", "finetune@greek"} <= set(ran[:slow])
 
 
+def test_what_other_systems_leave_in_folders_is_no_reason_to_run(study):
+    digits = study / "data/handwriting/digits"
+    left = [digits / name for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._7.png")]
+    try:
+        for path in left:
+            path.touch()
+        assert "up to date" in dvc(study, "status")
+    finally:
+        for path in left:
+            path.unlink()
+
+
 @pytest.mark.parametrize("change", ["finetune.greek.epochs=41", "mobilenet.weights=none"])
 def test_an_experiment_runs_exactly_what_its_param_concerns(study, change):
     executed(study)

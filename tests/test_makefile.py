@@ -124,6 +124,27 @@ def test_a_path_that_breaks_dvcs_queue_is_named_before_any_work(make, tmp_path):
     assert done.returncode and not done.stdout and "#1: a # in a path" in done.stderr
 
 
+def test_the_page_of_plots_has_its_scripts_inside(make, tmp_path):
+    """npm replaced by one whose packages hold a script that would end the page's own."""
+    npm = tmp_path / ".venv/bin/npm"
+    npm.write_text(
+        "#!/bin/sh\nfor last; do case $last in *@*) name=${last%@*}; mkdir -p package/build\n"
+        "echo \"draw('$name', '</script>')\" > package/build/$name.min.js\n"
+        'tar -czf "$5/$(echo $last | tr @ -).tgz" package;; esac; done\n'
+    )
+    npm.chmod(0o755)
+    done = make("plots")
+    assert done.returncode == 0, done.stderr
+    assert "dvc plots show --html-template .cache/plots.html" in done.stdout
+    page = (tmp_path / ".cache/plots.html").read_text()
+    names = ["vega", "vega-lite", "vega-embed"]
+    assert all(f"draw('{name}', '<\\/script>')" in page for name in names) and page.count("</script>") == 3
+    assert "{plot_divs}" in page and "{scripts}" not in page and "http" not in page
+    npm.write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / ".cache/plots.html").unlink()
+    assert make("plots").returncode and not (tmp_path / ".cache/plots.html").exists()
+
+
 def test_help_lists_every_target_for_the_user(make):
     assert [line.split()[1] for line in make("help").stdout.splitlines()] == [
         *("help", "repro", "full", "plots", "test", "prove", "lint", "clean")

@@ -271,6 +271,42 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
         pool.submit(os.abort).result()
 
 
+def test_a_shared_memory_that_is_full_is_one_line(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")  # as of a semaphore, without a file's name
+
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", full)
+    with (
+        pytest.raises(UserError, match=r"^/dev/shm: No space left on device; .* make room"),
+        processes.pool(1, provide=lambda data: data),
+    ):
+        pass
+
+
+INTERRUPTED = """
+import signal, sys, os; sys.path[:0] = ["tests", "."]
+import stages
+from pathlib import Path
+import test_sweep as t
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with t.processes.pool(2, provide=lambda data: data) as pool:
+            futures = [pool.submit(os.getpid) for _ in range(2)]
+            os.killpg(0, signal.SIGINT)  # as a terminal does, while the workers import
+            [future.result() for future in futures]
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_ctrl_c_while_workers_start_is_the_parents_alone(tmp_path):
+    (tmp_path / "program.py").write_text(INTERRUPTED)
+    command = [sys.executable, tmp_path / "program.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, start_new_session=True)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 def test_runs_side_by_side_with_other_data_leave_each_others_alone(tmp_path):
     other = DATA._replace(classes=3, train=DATA.test)
     first, second = in_a_file(DATA, tmp_path), in_a_file(other, tmp_path)

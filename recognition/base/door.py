@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import resource
 import signal
 import sys
 import warnings
@@ -29,17 +30,31 @@ SETTINGS = {  # inherited ones that would change what is computed or drawn, or s
     "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",  # anything else computes with fewer bits
     "OPENBLAS_NUM_THREADS": "1",  # numpy's, which is asked for nothing large; each thread would reserve memory
 }
+STOPS = (signal.SIGINT, signal.SIGTERM)
+LEAST_ADDRESSES = 4 << 30  # bytes; 3 GB are too few for torch's libraries with those of CUDA
 NO_MEMORY = r"bad_alloc|[Cc]annot allocate|can't allocate|not enough memory|failed to map segment|out of memory"
 
 
-def begin() -> None:
-    """Call it before anything heavy is imported: the lines hold for imports, too, which take a second or more."""
+def begin(worker: bool = False) -> None:
+    """Call it before anything heavy is imported: the lines hold for imports, too, which take a second or more.
+
+    A worker process leaves being stopped to its parent.
+    """
     os.environ.update(SETTINGS)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries, without a file's name; what matters becomes a line of our own
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, stop_at_once)
     sys.excepthook = last_words
+    if worker:
+        return
+    for number in STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as of what a shell starts in the background
+            signal.signal(number, stop_at_once)
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= most < LEAST_ADDRESSES:  # torch would end in words of C++, which nothing here can catch
+        sys.exit(
+            f"error: this process may have {most // 10**6} MB of addresses, and torch's libraries alone take more; "
+            f"ulimit -v {LEAST_ADDRESSES // 1024} is the least, unlimited is right"
+        )
 
 
 def stop_at_once(*_: object) -> None:
@@ -49,9 +64,10 @@ def stop_at_once(*_: object) -> None:
 
 
 def imported() -> None:
-    """Call it where the imports end: from here on Ctrl-C is a KeyboardInterrupt again, which cleans up."""
-    if signal.getsignal(signal.SIGINT) is stop_at_once:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Call it where the imports end: from here on being stopped is a KeyboardInterrupt, which cleans up."""
+    for number in STOPS:
+        if signal.getsignal(number) is stop_at_once:
+            signal.signal(number, signal.default_int_handler)
 
 
 def last_words(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
