@@ -176,7 +176,7 @@ def test_experiments_and_a_queue_killed_at_any_moment_leave_the_study_as_it_was(
     time.sleep(draws.uniform(4, 8))
     run("dvc", "queue", "stop", "--kill", cwd=folder)
     run("dvc", "queue", "remove", "--all", cwd=folder)
-    run("dvc", "repro", cwd=folder)
+    repro(folder)
     as_it_was(folder, locked, there, "a queue")
     ROWS[f"{tried} experiments beside the work, killed or stopped, and a queue with its task killed"] = (
         "the study as it was, and nothing to do"
