@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 
 import pytest
 import torch
@@ -110,6 +111,16 @@ def test_pruning_keeps_the_newest_files(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == set("abcde")
     files.prune(tmp_path, newest=2)
     assert {path.name for path in tmp_path.iterdir()} == set("da")
+
+
+def test_pruning_removes_what_killed_writers_have_left(tmp_path):
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    living = tmp_path / f".a.{os.getppid()}.part"
+    for path in living, tmp_path / f".a.b.{dead.pid}.part", tmp_path / "a":
+        path.write_text("a")
+    files.prune(tmp_path, newest=1)
+    assert set(tmp_path.iterdir()) == {living, tmp_path / "a"}
 
 
 def test_two_may_prune_at_the_same_time(tmp_path):

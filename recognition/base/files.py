@@ -28,10 +28,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     What a killed writer of the same file has left beside it is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stray in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        pid = stray.name.removeprefix(f".{path.name}.").removesuffix(".part")
-        if pid.isdecimal() and not lives(int(pid)):
-            stray.unlink(missing_ok=True)
+    remove_strays(path.parent, glob.escape(path.name))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -43,6 +40,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_strays(folder: Path, name: str) -> None:
+    """Remove what killed writers of the files that match `name` have left in the folder."""
+    for stray in folder.glob(f".{name}.*.part"):
+        pid = stray.name.split(".")[-2]
+        if pid.isdecimal() and not lives(int(pid)):
+            stray.unlink(missing_ok=True)
 
 
 def lives(pid: int) -> bool:
@@ -112,10 +117,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def prune(folder: Path, newest: int) -> None:
-    """Remove all files of a folder but the `newest` written. Meant for what can be made again.
-
-    Hidden ones are another writer's, not finished.
-    """
+    """Remove all files of a folder but the `newest` written, and what killed writers have left. Meant for what can be
+    made again."""
+    remove_strays(folder, "*")
     written = {}
     for path in folder.glob("[!.]*"):
         with suppress(FileNotFoundError):  # another process prunes, too
