@@ -170,6 +170,8 @@ def test_experiments_and_a_queue_killed_at_any_moment_leave_the_study_as_it_was(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(moment)
             end(process, how, stage_alone=False)
+            if run("git", "status", "--porcelain", cwd=folder).stdout == " M params.yaml\n":
+                run("git", "checkout", "-q", "params.yaml", cwd=folder)  # as README says
             repro(folder)
             as_it_was(folder, locked, there, f"{how.name} after {moment:.1f} s of an experiment")
             tried += 1
