@@ -246,3 +246,19 @@ def test_a_refusal_is_one_short_line_whatever_is_in_the_file(written, changes):
     with pytest.raises(UserError) as caught:
         load(written(changes))
     assert len(str(caught.value)) < 400 and str(caught.value).isprintable()
+
+
+BILLIONS = "".join(f", &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [f"0x{'f' * 6000}", f"[0x{'f' * 6000}]", f"{{? 0x{'f' * 6000} : 1}}", f"[&a [x]{BILLIONS}]", "&a [*a]"],
+    ids=["a number", "in a list", "as a key", "a list of billions", "a list of itself"],
+)
+def test_a_value_that_python_cannot_write_out_is_one_short_line(tmp_path, value):
+    """An integer of more than 4,300 digits, in hexadecimal, and what aliases make endless."""
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text().replace("  epochs: 9", f"  epochs: {value}"))
+    said = message(path)
+    assert said.startswith(f"{path}: train.epochs: ") and len(said) < 400

@@ -1,5 +1,7 @@
 """What a user is meant to read of what went wrong: one line, never longer than a few of a terminal's."""
 
+from reprlib import Repr
+
 LONGEST = 600  # characters of a line
 LONGEST_VALUE = 80  # of what came from outside, such as a value of params.yaml
 
@@ -22,8 +24,14 @@ def one_line(text: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value from outside as Python writes it, its middle left out if long."""
-    return shortened(repr(value), LONGEST_VALUE)
+    """A value from outside as Python writes it, its middle left out if long. It is not built whole before that: a few
+    aliases of YAML write a list of billions."""
+    brief = Repr()
+    brief.maxlevel, brief.maxstring, brief.maxother, brief.fillvalue = 3, LONGEST_VALUE, LONGEST_VALUE, "…"
+    try:
+        return shortened(brief.repr(value), LONGEST_VALUE)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def shortened(text: str, longest: int) -> str:
