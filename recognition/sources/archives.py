@@ -1,17 +1,19 @@
 """Files out of archives, read as they come: nothing is unpacked to disk."""
 
 import gzip
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 from io import BufferedIOBase
 from pathlib import Path
 
-from recognition.sources.fetch import CHUNK, Failure, File, Streams, chunks
+from recognition.sources.fetch import CHUNK, Failure, File, Streams
 
-MOST_READ = 1 << 20  # bytes that are read of an archive at once
-MOST_MEMBERS = 10_000  # files that a package may have; the real ones have a dozen
+MOST_HEADERS = 1 << 15  # bytes of all headers of a package; the real ones have two dozen files, each a header of 512
 PACKAGE_LIMIT = 1 << 30  # bytes that a package may have, and its manager write; the real ones need 60 MB
+# What tarfile raises of headers that say nonsense: most of it is not its own TarError.
+WRONG_HEADERS = (tarfile.TarError, ValueError, LookupError, ArithmeticError, RecursionError, struct.error)
 
 
 def gunzip(packed: Iterable[bytes], limit: int) -> Iterator[bytes]:
@@ -29,17 +31,22 @@ def gunzip(packed: Iterable[bytes], limit: int) -> Iterator[bytes]:
 
 
 class Careful:
-    """A tar archive's bytes. Raises Failure where a header would be read that no package has: tarfile takes a name or a
-    note of any length into memory."""
+    """A tar archive's bytes as tarfile asks for them, which takes headers of any length and number into memory and goes
+    wherever one says. Raises Failure where none of a package is or leads."""
 
     def __init__(self, stream: BufferedIOBase) -> None:
-        self.stream = stream
-        self.seek, self.tell = stream.seek, stream.tell
+        self.stream, self.tell, self.taken = stream, stream.tell, 0
 
     def read(self, n: int) -> bytes:
-        if n > MOST_READ:
-            raise Failure(f"a header of {n} bytes")
+        self.taken += n
+        if n < 0 or self.taken > MOST_HEADERS:
+            raise Failure(f"a header of {n} bytes, {self.taken} with those before it")
         return self.stream.read(n)
+
+    def seek(self, place: int) -> int:
+        if not self.tell() <= place <= PACKAGE_LIMIT:
+            raise Failure(f"a header that leads to byte {place}, back or farther than a package goes")
+        return self.stream.seek(place)
 
 
 def members(archive: Path, wanted: dict[str, File]) -> Streams:
@@ -48,11 +55,19 @@ def members(archive: Path, wanted: dict[str, File]) -> Streams:
         gzipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         stream = gzip.GzipFile(fileobj=raw) if gzipped else raw
-        with tarfile.open(fileobj=Careful(stream), mode="r:") as tar:  # pyrefly: ignore[no-matching-overload]
-            for number, member in enumerate(tar):
-                if member.offset_data + member.size > PACKAGE_LIMIT:
-                    raise Failure(f"{member.name}: {member.size} bytes, more than a package may have")
-                if number >= MOST_MEMBERS:
-                    raise Failure(f"more than {MOST_MEMBERS} files")
-                if member.isfile() and member.name in wanted and (content := tar.extractfile(member)):
-                    yield wanted[member.name], chunks(content)
+        headers = Careful(stream)
+        try:
+            with tarfile.open(fileobj=headers, mode="r:") as tar:  # pyrefly: ignore[no-matching-overload]
+                for member in tar:
+                    if member.isfile() and member.name in wanted:
+                        headers.seek(member.offset_data)
+                        yield wanted[member.name], part(stream, member.size)
+        except WRONG_HEADERS as error:
+            raise Failure(f"not tar, or damaged: {error}") from error
+
+
+def part(stream: BufferedIOBase, size: int) -> Iterator[bytes]:
+    """The next `size` bytes."""
+    while size > 0 and (some := stream.read(min(size, CHUNK))):
+        yield some
+        size -= len(some)

@@ -7,7 +7,6 @@ sha256. So no source has to be trusted, and whichever serves, the result is the 
 import hashlib
 import shutil
 import ssl
-import tarfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -56,7 +55,7 @@ class Source(Protocol):
         ...
 
 
-UNFIT = (OSError, EOFError, HTTPException, tarfile.TarError, zlib.error)  # what reading from a source may raise
+UNFIT = (OSError, EOFError, HTTPException, zlib.error)  # what reading from a source may raise
 
 
 def fetch(

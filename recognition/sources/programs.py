@@ -10,8 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognition.sources.archives import MOST_READ, PACKAGE_LIMIT, gunzip, members
+from recognition.sources.archives import PACKAGE_LIMIT, gunzip, members
 from recognition.sources.fetch import CHUNK, Failure, File, Progress, Streams
+
+MOST_WORDS = 1 << 20  # characters that are read of what a program complains of
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def size_of(folder: Path) -> int:
 def complaint(stderr: Path) -> str:
     """The first line that says error, or else the last, of what a program wrote to its standard error."""
     with stderr.open(encoding="utf-8", errors="replace") as file:
-        lines = file.read(MOST_READ).split("\n")
+        lines = file.read(MOST_WORDS).split("\n")
     lines = [" ".join(line.split())[:200] for line in lines if line.strip()]
     errors = [line for line in lines if re.search(r"^E:|\berr(or)?\b", line, re.IGNORECASE)]
     return (errors + lines[-1:] + [""])[0]
