@@ -7,10 +7,12 @@ import tarfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from test_sources import CONTENT, FILES, PACKAGES, SOON_S, get, names, whole
 
+from recognition.base import door
 from recognition.base.errors import UserError
 from recognition.sources import programs
 
@@ -84,6 +86,22 @@ def test_failing_program_says_why(tmp_path, fakes, source, name):
     )
     with pytest.raises(UserError, match=f"{source.name}: E: no such package, an error$"):
         get(tmp_path, source)
+    assert names(tmp_path / "store") == {"lock"}
+
+
+@pytest.mark.parametrize(
+    ("said", "room"),
+    [("npm error code ENOSPC", 1 << 30), ("E: of lists\nE: write (28: No space left on device)", 1 << 30), ("", 0)],
+)
+def test_program_without_room_is_no_reason_to_ask_another_source(tmp_path, fakes, monkeypatch, said, room):
+    """It says so, or not even its words had room; the store is named, where it writes."""
+    program(fakes / "npm", f"echo '{said}' >&2; exit 1")
+    monkeypatch.setattr(programs.shutil, "disk_usage", lambda _: SimpleNamespace(free=room))
+    with pytest.raises(OSError, match="No space left") as caught:
+        get(tmp_path, *PACKAGES)
+    assert door.failure(caught.value) == (
+        f"error: {tmp_path / 'store'}: No space left on device; make room there, and the same command goes on"
+    )
     assert names(tmp_path / "store") == {"lock"}
 
 

@@ -1,6 +1,8 @@
 """The store of verified files: shared, killed, damaged, filled."""
 
+import errno
 import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +13,7 @@ import pytest
 from conftest import begin
 from test_sources import FILES, FIRST, GZIPPED, SECOND, get, names, whole
 
-from recognition.base.errors import UserError
+from recognition.base import door, files
 from recognition.sources.fetch import fetch
 
 
@@ -132,7 +134,22 @@ def test_remains_of_a_killed_run_are_swept(tmp_path, serve):
     assert whole(tmp_path)
 
 
-def test_unwritable_store_is_one_line(tmp_path):
+def test_unwritable_store_is_one_line_that_names_it(tmp_path):
     (tmp_path / "store").write_bytes(b"a file where a folder belongs")
-    with pytest.raises(UserError, match=r"store: File exists"):
+    with pytest.raises(FileExistsError) as caught:
         get(tmp_path)
+    assert door.failure(caught.value) == (
+        f"error: {tmp_path / 'store'}: File exists; something else has that name; move it away"
+    )
+
+
+def test_a_store_that_is_full_is_named(tmp_path, serve, monkeypatch):
+    """Not a source's fault, and so not one of their reasons."""
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        get(tmp_path, serve(GZIPPED))
+    assert door.failure(caught.value).startswith(f"error: {tmp_path / 'store'}: No space left on device; make room")

