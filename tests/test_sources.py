@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from recognition.base.errors import UserError
 from recognition.sources.catalogue import DATASETS, IMAGENET, sources
-from recognition.sources.fetch import Failure, File, Source, fetch, verified
+from recognition.sources.fetch import CHUNK, Failure, File, Source, fetch, verified
 from recognition.sources.folder import Folder
 from recognition.sources.programs import Debian, Npm
 from recognition.sources.web import Mirror
@@ -86,6 +88,33 @@ def test_when_all_fail_one_line_names_every_source_and_what_to_put_where(tmp_pat
         f"{tmp_path / 'by_hand'}: put {', '.join(CONTENT)} there",
     ):
         assert part in message
+
+
+# ---- one clock over all
+
+
+@pytest.mark.parametrize(("chunks", "fails"), [(60, False), (256, True)])
+def test_a_source_that_drips_just_fast_enough_is_left_all_the_same(tmp_path, monkeypatch, chunks, fails):
+    """A chunk in 29 s: never silent for 30, and 4 MB would take two hours."""
+    now = [0.0]
+    monkeypatch.setattr("recognition.sources.fetch.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Dripping:
+        name = "dripping"
+
+        def streams(self, wanted, scratch, timeout_s, progress):
+            def drops():
+                for _ in range(chunks):
+                    now[0] += 29
+                    yield bytes(CHUNK)
+
+            yield wanted[0], drops()
+
+    content = bytes(chunks * CHUNK)
+    wanted = [File("zeros", hashlib.sha256(content).hexdigest(), len(content))]
+    with pytest.raises(UserError, match="dripping: not done after 1800 s") if fails else nullcontext():
+        assert get(tmp_path, Dripping(), wanted=wanted, timeout_s=30) == ["dripping"]
+    assert now[0] <= 1800 + 29
 
 
 # ---- the data sets

@@ -4,6 +4,7 @@ A source yields pictures of whatever letters it has, or says in a `Failure` why 
 """
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,8 +19,8 @@ from recognition.greek import dataset
 from recognition.ink.decode import read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.pictures import SUFFIXES, find_pictures
-from recognition.sources.fetch import UNFIT, Failure, Progress, reason
-from recognition.sources.web import answer, steady
+from recognition.sources.fetch import LONGEST_S, UNFIT, Failure, Progress, reason, timed
+from recognition.sources.web import answer, steady, within
 
 DRIVE = "https://drive.google.com/drive/folders/1c4XRiisC3ZAQLG-Pc7yR7W6doxjPS5AN"  # the original report's
 DRIVE_PICTURES = 5000  # at most; 24 letters by 200 people
@@ -70,17 +71,20 @@ def drive(kept: Path, scratch: Path, timeout_s: float, progress: Progress, compl
     import gdown  # 0.3 s
 
     settings = {"quiet": True, "use_cookies": False, "timeout": timeout_s}
+    end = time.monotonic() + LONGEST_S
     wanted: list[tuple[str, PurePosixPath, str]] = []
     found, taken, failure = [], 0, ""
     try:
-        listed: list[Any] = gdown.download_folder(DRIVE, skip_download=True, **settings)
+        listed: list[Any] = within(LONGEST_S, partial(gdown.download_folder, DRIVE, skip_download=True, **settings))
         wanted = drives_pictures(listed)
         for number, (name, path, letter) in enumerate(wanted):
             progress("Google Drive, pictures", number, len(wanted))
             copy = kept / f"{name}{path.suffix.lower()}"
             if not copy.exists():
                 part = scratch / copy.name
-                gdown.download(id=name, output=str(part), progress=partial(refuse_excess, path, taken), **settings)
+                told = partial(refuse_excess, path, taken)
+                ask = partial(gdown.download, id=name, output=str(part), progress=told, **settings)
+                within(end - time.monotonic(), ask)
                 if is_picture(part):  # a page that tells of a quota is not kept
                     files.write_bytes(copy, part.read_bytes())
                 else:
@@ -90,7 +94,7 @@ def drive(kept: Path, scratch: Path, timeout_s: float, progress: Progress, compl
     except Failure:
         raise
     except Exception as error:  # gdown and what it rests on raise whatever a changed page makes them stumble over
-        failure = summary(error, timeout_s)
+        failure = f"not done after {LONGEST_S:g} s" if time.monotonic() > end else summary(error, timeout_s)
         if not found:
             raise Failure(failure) from error
     if failure:
@@ -147,7 +151,7 @@ def omniglot(scratch: Path, timeout_s: float, progress: Progress, complain: Comp
     from torchvision.datasets import Omniglot  # imports torch: seconds
     from torchvision.datasets.utils import check_integrity, extract_archive
 
-    archive = scratch / "images_background.zip"
+    archive, progress = scratch / "images_background.zip", timed(progress)
     try:
         with answer(f"{Omniglot.download_url_prefix}/{archive.name}", timeout_s) as stream, archive.open("wb") as file:
             for chunk in steady(stream, timeout_s):

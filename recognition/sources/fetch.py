@@ -8,6 +8,7 @@ import errno
 import hashlib
 import shutil
 import ssl
+import time
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from recognition.base import files
 from recognition.base.errors import OneLine, UserError, one_line
 
 CHUNK = 1 << 14  # bytes; gunzip of one is 16 MB at most, however hard it was packed
+LONGEST_S = 1800.0  # seconds that one source may take, all together; 12 MB come in them at 7 KB a second
 
 
 class File(NamedTuple):
@@ -50,8 +52,9 @@ class Source(Protocol):
     def streams(self, wanted: Sequence[File], scratch: Path, timeout_s: float, progress: Progress) -> Streams:
         """Yield the unpacked content of the wanted files that it has. `scratch` is an empty folder, removed afterwards.
 
-        After `timeout_s` seconds without a byte, or with fewer than CHUNK from a server, it gives up. It may raise
-        Failure or any of UNFIT.
+        After `timeout_s` seconds without a byte, or with fewer than CHUNK from a server, it gives up. What it calls
+        `progress` for as it goes, with every few bytes, raises Failure after LONGEST_S. It may raise Failure or any of
+        UNFIT.
         """
         ...
 
@@ -139,6 +142,7 @@ def received(
     """Yield verified files from one source. Raises Failure, whatever went wrong, at the first that is not right, and
     OSError where there was no room in the store for what the source needs to write."""
     total, done, lacking = sum(file.bytes for file in wanted), 0, set(wanted)
+    progress = timed(progress)
     try:
         with (
             TemporaryDirectory(dir=store.resolve(), prefix=".", ignore_cleanup_errors=True) as scratch,
@@ -155,6 +159,18 @@ def received(
         raise Failure(reason(error, timeout_s)) from error
     if lacking:
         raise Failure("does not have all of the files")
+
+
+def timed(progress: Progress) -> Progress:
+    """It raises Failure once LONGEST_S have gone: one that drips just fast enough would hold us for hours."""
+    end = time.monotonic() + LONGEST_S
+
+    def told(whose: str, done: int, total: int | None) -> None:
+        if time.monotonic() > end:
+            raise Failure(f"not done after {LONGEST_S:g} s")
+        progress(whose, done, total)
+
+    return told
 
 
 def verified(file: File, stream: Iterable[bytes], progress: Callable[[int], None] = lambda n: None) -> bytes:

@@ -60,9 +60,13 @@ class Debian:
         for part in "lists/partial", "cache/archives/partial":
             (scratch / part).mkdir(parents=True)
         apt = ["apt-get", f"--config-file={scratch / 'apt.conf'}"]
+
+        def written(n: int) -> None:
+            progress(self.name, n, None)
+
         for command in [*apt, "update"], [*apt, "download", self.package]:
-            run(command, scratch, timeout_s, lambda n: progress(self.name, n, None))
-        archive = run(["dpkg", "--fsys-tarfile", str(only(scratch, "*.deb"))], scratch, timeout_s, lambda _: None)
+            run(command, scratch, timeout_s, written)
+        archive = run(["dpkg", "--fsys-tarfile", str(only(scratch, "*.deb"))], scratch, timeout_s, written)
         packed = members(archive, {f"./{self.folder}/{file.name}.gz": file for file in wanted})
         yield from ((file, gunzip(stream, file.bytes)) for file, stream in packed)
 

@@ -3,16 +3,19 @@
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import TypeVar
 
 from recognition.sources.archives import gunzip
 from recognition.sources.fetch import CHUNK, Failure, File, Progress, Source, Streams
 
 AGENT = "recognition-study/1 (a DVC pipeline)"  # some mirrors answer Python's own with 403
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,21 +61,32 @@ def answer(url: str, timeout_s: float) -> HTTPResponse:
     """What a server answers within `timeout_s` seconds, counting all of looking up, connecting and waiting.
 
     urllib's own timeout starts anew for each of a host's addresses and does not hold for looking them up: eight dead
-    addresses would cost eight times as much. So it is waited for in a thread, which is left behind if it hangs.
+    addresses would cost eight times as much.
     """
-    future: Future[HTTPResponse] = Future()
 
-    def ask() -> None:
+    def ask() -> HTTPResponse:
         try:
             request = urllib.request.Request(url, headers={"User-Agent": AGENT})
-            future.set_result(urllib.request.urlopen(request, timeout=timeout_s))
+            return urllib.request.urlopen(request, timeout=timeout_s)
         except ValueError as error:  # of an address that is none, as a server may send
-            future.set_exception(Failure(f"no answer from {url}: {error}"))
+            raise Failure(f"no answer from {url}: {error}") from error
+
+    return within(timeout_s, ask)
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """What a function returns within so many seconds. Raises TimeoutError, and leaves one that hangs behind in its
+    thread."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(ask())
         except Exception as error:
             future.set_exception(error)
 
-    threading.Thread(target=ask, daemon=True).start()
-    return future.result(timeout_s)
+    threading.Thread(target=run, daemon=True).start()
+    return future.result(seconds)
 
 
 def steady(response: HTTPResponse, timeout_s: float) -> Iterator[bytes]:
