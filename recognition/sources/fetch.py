@@ -6,6 +6,7 @@ sha256. So no source has to be trusted, and whichever serves, the result is the 
 
 import errno
 import hashlib
+import re
 import shutil
 import ssl
 import time
@@ -196,7 +197,7 @@ def reason(error: BaseException, timeout_s: float) -> str:
         case URLError(reason=BaseException() as cause):
             return reason(cause, timeout_s)
         case ssl.SSLCertVerificationError(verify_message=text):
-            return f"its certificate: {text}; one of your company's or school's is named by SSL_CERT_FILE=FILE.pem"
+            return with_mend(text, "SSL_CERT_FILE=FILE.pem")
         case TimeoutError():
             return f"silent for {timeout_s:g} s"
         case zlib.error():
@@ -204,3 +205,10 @@ def reason(error: BaseException, timeout_s: float) -> str:
         case OSError(strerror=str(text)):
             return text
     return one_line(str(error)) or type(error).__name__
+
+
+def with_mend(words: str, mend: str) -> str:
+    """What a source says; where that is of a certificate, with how its program is told of a network's own."""
+    if not re.search(r"[Cc]ertificate|CERT|LEAF_SIGNATURE", words):
+        return words
+    return f"{words}; your network's own: {mend}"  # short: with all other sources' it is one line

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognition.sources.archives import PACKAGE_LIMIT, gunzip, members
-from recognition.sources.fetch import CHUNK, Failure, File, Progress, Streams
+from recognition.sources.fetch import CHUNK, Failure, File, Progress, Streams, with_mend
 
 MOST_WORDS = 1 << 20  # characters that are read of what a program complains of
 NO_ROOM = r"ENOSPC|EDQUOT|No space left|enough free space|[Qq]uota exceeded"  # as npm, apt-get and dpkg say it
+CERTIFICATES = {  # where each looks for a network's own
+    "npm": "NODE_EXTRA_CA_CERTS=FILE.pem",
+    "apt-get": "Acquire::https::CaInfo in apt's configuration",
+}
 LEAST_ROOM = 1 << 20  # bytes; with less a program fails of that, whatever it says
 
 
@@ -133,7 +137,8 @@ def run(command: Sequence[str], scratch: Path, timeout_s: float, progress: Calla
             said = file.read(MOST_WORDS)
         if re.search(NO_ROOM, said) or shutil.disk_usage(scratch).free < LEAST_ROOM:  # it may lack room for its words
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(scratch))
-        raise Failure(complaint(said) or f"{command[0]} ended with code {child.returncode}")
+        words = complaint(said) or f"{command[0]} ended with code {child.returncode}"
+        raise Failure(with_mend(words, CERTIFICATES.get(command[0], "")))
     return output
 
 
