@@ -8,15 +8,15 @@ export USER := $(or $(USER),$(shell id -u))# DVC asks for it, and in a container
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-repro: $(VENV)/ready names ## the whole study: set-up, data, networks, figures
+repro: $(VENV)/ready ## the whole study: set-up, data, networks, figures
 	@begun=$$(date +%s); dvc repro && echo && python -m recognition results && took=$$(($$(date +%s) - begun)) && \
 		echo "Took:       $$((took / 60)) min $$((took % 60)) s"
 
-full: $(VENV)/ready names ## the report's own numbers of epochs, as an experiment beside the rest: hours without a GPU
+full: $(VENV)/ready ## the report's own numbers of epochs, as an experiment beside the rest: hours without a GPU
 	@test "$$(git rev-parse --is-shallow-repository)" = false || { echo "error: this clone is shallow, and of such DVC keeps no experiment; git fetch --unshallow" >&2; exit 1; }
 	dvc exp run --temp -S sweep.epochs=10 -S 'epochs.budgets=[5,20,40,50]' -S mobilenet.epochs=20
 
-plots: .cache/plots.html names ## all curves and tables as one page that needs no network
+plots: .cache/plots.html ## all curves and tables as one page that needs no network
 	dvc plots show --html-template $<
 
 test: lint ## set-up, data, lint and every test
@@ -51,12 +51,12 @@ VEGA := vega@5.20.2 vega-lite@5.2.0 vega-embed@6.18.2
 		echo '</script>'; done; \
 		echo '<style>table { border-spacing: 15px; }</style></head><body>{plot_divs}</body></html>'; } >"$$scratch/page" && mv "$$scratch/page" $@
 
-names: # that DVC cannot take, before any work starts
-	@case '$(CURDIR)' in *'#'*) echo "error: $(CURDIR): a # in a path breaks DVC's queue; move the project" >&2; exit 1;; esac
+names: # that DVC cannot take, before any work starts, the environment's included
+	@case "$$PWD" in *'#'*) echo "error: $$PWD: a # in a path breaks DVC's queue; move the project" >&2; exit 1;; esac
 	@wrong=$$(find data | LC_ALL=C.UTF-8 grep -axv '.*' | head -n 1 | LC_ALL=C tr -c '[:print:]\n' '?'); test -z "$$wrong" || \
 		{ echo "error: $$wrong: its name is not UTF-8, and DVC stops at such; rename it" >&2; exit 1; }
 
-$(VENV)/ready: requirements.txt requirements-numbers.txt | git
+$(VENV)/ready: requirements.txt requirements-numbers.txt | git names
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: $(PYTHON) cannot make environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)

@@ -34,9 +34,9 @@ def make(tmp_path):
     bare |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}  # which may trust every folder
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=bare, check=True)
 
-    def run(*words: str, **environment: str) -> subprocess.CompletedProcess:
+    def run(*words: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            ["make", *words], cwd=tmp_path, env=bare | environment, capture_output=True, text=True, check=False
+            ["make", *words], cwd=cwd, env=bare | environment, capture_output=True, text=True, check=False
         )
 
     return run
@@ -107,21 +107,41 @@ def test_who_has_no_name_is_called_by_number(make):
     assert "user: anna\n" in make("repro", USER="anna").stdout
 
 
-@pytest.mark.parametrize("target", ["repro", "full"])
+GUARDED = ["repro", "full", "plots", "test", "prove", "lint"]
+
+
+@pytest.mark.parametrize("target", GUARDED)
 def test_a_name_that_is_not_utf8_is_named_before_any_work(make, tmp_path, target):
     place = tmp_path / "data/handwriting/digits"
     place.mkdir(parents=True)
     (place / "é.png").touch()
-    assert make(target).returncode == 0
+    assert make("names").returncode == 0
     Path(os.fsdecode(os.fsencode(place) + b"/7_\xff\x1b.png")).touch()
     done = make(target)
     assert done.returncode and not done.stdout
     assert done.stderr.splitlines()[0].startswith("error: data/handwriting/digits/7_??.png: its name is not UTF-8")
 
 
-def test_a_path_that_breaks_dvcs_queue_is_named_before_any_work(make, tmp_path):
-    done = make("repro", f"CURDIR={tmp_path}#1")
-    assert done.returncode and not done.stdout and "#1: a # in a path" in done.stderr
+@pytest.mark.parametrize("target", GUARDED)
+def test_a_path_that_breaks_dvcs_queue_is_named_before_any_work(make, tmp_path, target):
+    """Of a new clone: before the environment is made, too."""
+    place = tmp_path / "a#1"
+    shutil.copytree(tmp_path, place)
+    (place / ".venv/ready").unlink()
+    done = make(target, cwd=place)
+    assert done.returncode and not done.stdout
+    assert done.stderr.splitlines()[0].startswith(f"error: {place}: a # in a path breaks DVC's queue")
+
+
+@pytest.mark.parametrize("name", ["it's", "two words", 'it\'s $HOME `here` "now"'])
+@pytest.mark.parametrize("target", GUARDED)
+def test_any_other_path_will_do(make, tmp_path, target, name):
+    place = tmp_path / name
+    shutil.copytree(tmp_path, place)
+    (place / ".cache").mkdir()
+    (place / ".cache/plots.html").touch()
+    done = make(target, cwd=place)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_page_of_plots_has_its_scripts_inside(make, tmp_path):
