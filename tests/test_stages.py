@@ -84,7 +84,18 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", [[BIN / "dvc"], [sys.executable, "-m", "dvc"]], ids=["dvc", "python -m dvc"])
+@pytest.fixture
+def active(project) -> dict[str, str]:
+    """An environment that is active, as conda's base is in every shell: its python only says that it was called."""
+    (project / "bin/python").write_text("#!/bin/sh\necho the active one\n")
+    (project / "bin/python").chmod(0o755)
+    return {"PATH": str(project / "bin"), "SHELL": "/bin/sh", "HOME": str(project)}
+
+
+DVC = pytest.mark.parametrize("command", [[BIN / "dvc"], [sys.executable, "-m", "dvc"]], ids=["dvc", "python -m dvc"])
+
+
+@DVC
 def test_a_stage_runs_with_dvcs_own_python_though_its_environment_is_not_active(project, command):
     environment = {"PATH": str(project / "bin"), "SHELL": "/bin/sh", "HOME": str(project)}
     done = subprocess.run([*command, "repro"], cwd=project, env=environment, capture_output=True, text=True)
@@ -92,12 +103,27 @@ def test_a_stage_runs_with_dvcs_own_python_though_its_environment_is_not_active(
     assert str(BIN / "python") in done.stdout.splitlines()
 
 
-def test_an_active_environment_comes_first(project):
-    (project / "bin/python").write_text("#!/bin/sh\necho the active one\n")
-    (project / "bin/python").chmod(0o755)
-    environment = {"PATH": str(project / "bin"), "SHELL": "/bin/sh", "HOME": str(project), "VIRTUAL_ENV": str(project)}
-    done = subprocess.run([BIN / "dvc", "repro"], cwd=project, env=environment, capture_output=True, text=True)
-    assert "the active one" in done.stdout.splitlines()
+@DVC
+def test_a_stage_runs_with_dvcs_own_python_though_another_environment_is_active(project, command, active):
+    environment = active | {"CONDA_PREFIX": str(project), "VIRTUAL_ENV": str(project)}
+    done = subprocess.run([*command, "repro"], cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(BIN / "python") in done.stdout.splitlines() and "the active one" not in done.stdout
+
+
+PARENT = "import subprocess; subprocess.run(['stages/python', '-c', ''], check=True)"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["bin/dvc", "repro"], [sys.executable, "-c", PARENT, "/opt/dvc"]],
+    ids=["a program of its own", "python with such a word"],
+)
+def test_a_dvc_without_a_python_of_its_own_leaves_it_to_the_active_one(project, command, active):
+    (project / "bin/dvc").write_text("#!/bin/sh\nstages/python -c ''\nexit $?\n")
+    (project / "bin/dvc").chmod(0o755)
+    done = subprocess.run(command, cwd=project, env=active, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "the active one\n"), done.stderr
 
 
 def test_without_any_python_it_says_what_to_do(project):
