@@ -113,11 +113,30 @@ def test_an_import_without_memory_is_one_line(tmp_path):
     assert done.returncode == 1 and done.stderr.startswith("error: too little memory") and done.stderr.count("\n") == 1
 
 
-def test_too_few_addresses_are_one_line():
-    command = f"ulimit -v 3000000; exec {sys.executable} -c 'import stages; import torch'"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+def limited(kib: int, program: str) -> subprocess.CompletedProcess:
+    command = f"ulimit -v {kib}; exec {sys.executable} -c '{program}'"
+    return subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_too_few_addresses_for_torch_are_one_line():
+    done = limited(3_000_000, "import stages; import torch")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: this process may have 3072 MB of addresses") and "unlimited" in done.stderr
+
+
+TORCH = "import stages; from recognition.base.determinism import pin_torch; pin_torch()"
+
+
+@pytest.mark.parametrize(
+    ("kib", "program"),
+    [
+        (3_500_000, f"{TORCH}; import torch; print(torch.ones(300, 300) @ torch.ones(300, 300))"),
+        (1_000_000, "import stages.report, stages.download"),
+    ],
+)
+def test_enough_addresses_are_not_refused(kib, program):
+    done = limited(kib, program)
+    assert done.returncode == 0, done.stderr
 
 
 def test_libraries_warnings_do_not_talk_over_us(tmp_path):

@@ -32,7 +32,9 @@ SETTINGS = {  # inherited ones that would change what is computed or drawn, or s
     "OPENBLAS_NUM_THREADS": "1",  # numpy's, which is asked for nothing large; each thread would reserve memory
 }
 STOPS = (signal.SIGINT, signal.SIGTERM)
-LEAST_ADDRESSES = 4 << 30  # bytes; 3 GB are too few for torch's libraries with those of CUDA
+LEAST_ADDRESSES = (
+    3_250_000 << 10
+)  # bytes; with 3,200,000 KiB torch's import may end in words of C++, with these it works
 NO_MEMORY = r"bad_alloc|[Cc]annot allocate|can't allocate|not enough memory|failed to map segment|out of memory"
 
 
@@ -50,12 +52,21 @@ def begin(worker: bool = False) -> None:
     for number in STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as of what a shell starts in the background
             signal.signal(number, stop_at_once)
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if 0 <= most < LEAST_ADDRESSES:  # torch would end in words of C++, which nothing here can catch
-        sys.exit(
-            f"error: this process may have {most // 10**6} MB of addresses, and torch's libraries alone take more; "
-            f"ulimit -v {LEAST_ADDRESSES // 1024} is the least, unlimited is right"
-        )
+    sys.meta_path.insert(0, Addresses())
+
+
+class Addresses:
+    """For sys.meta_path: raises UserError where torch is about to be imported with too few addresses for its libraries,
+    which would end the process in words of C++ that nothing can catch."""
+
+    @staticmethod
+    def find_spec(name: str, *other: object) -> None:
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if name == "torch" and 0 <= most < LEAST_ADDRESSES:
+            raise UserError(
+                f"this process may have {most // 10**6} MB of addresses, and torch's libraries alone take more; "
+                f"ulimit -v {LEAST_ADDRESSES // 1024} is the least, unlimited is right"
+            )
 
 
 def stop_at_once(*_: object) -> None:
