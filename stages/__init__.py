@@ -26,14 +26,14 @@ CACHE = Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
 PINS = Path("requirements-numbers.txt")  # the packages that numbers depend on
 
 
-def run(stage: Callable[[], None]) -> None:
+def run(stage: Callable[[], None], takes_less: str = door.LESS_BESIDE) -> None:
     """Run a stage's main function; what a user can mend becomes one line on stderr and exit code 1."""
 
     def checked() -> None:
         check_packages(PINS)
         stage()
 
-    door.run(checked)
+    door.run(checked, takes_less)
 
 
 def check_packages(pins: Path) -> None:

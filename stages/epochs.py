@@ -57,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, takes_less="fewer sweep.workers or a smaller sweep.recipe.batch_size in params.yaml take less")

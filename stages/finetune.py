@@ -124,4 +124,4 @@ def write(folder: Path, metrics: dict, curves: list, readings: list, names: list
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, takes_less="a smaller finetune.all_layers.batch_size in params.yaml takes less")

@@ -115,4 +115,4 @@ def on_features(
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, takes_less="a smaller mobilenet.image_size or mobilenet.recipe.batch_size in params.yaml takes less")

@@ -73,4 +73,4 @@ def metrics(network, history: History) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, takes_less="a smaller train.batch_size or fewer train.filters in params.yaml take less")

@@ -24,17 +24,16 @@ MENDS = {
     errno.EEXIST: "something else has that name; move it away",
     errno.ENOTDIR: "something else has that name; move it away",
     errno.EISDIR: "something else has that name; move it away",
-    errno.ENOMEM: "there is too little memory",
 }
 SETTINGS = {  # inherited ones that would change what is computed or drawn, or stop it
     "MPLBACKEND": "agg",  # notebooks name one of their own, which matplotlib alone does not find
-    "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",  # anything else computes with fewer bits
     "OPENBLAS_NUM_THREADS": "1",  # numpy's, which is asked for nothing large; each thread would reserve memory
 }
 STOPS = (signal.SIGINT, signal.SIGTERM)
 LEAST_ADDRESSES = (
     3_250_000 << 10
 )  # bytes; with 3,200,000 KiB torch's import may end in words of C++, with these it works
+LESS_BESIDE = "close other programs, or allow this one more"  # of a program whose params have nothing to do with it
 NO_MEMORY = r"bad_alloc|[Cc]annot allocate|can't allocate|not enough memory|failed to map segment|out of memory"
 
 
@@ -60,7 +59,7 @@ class Addresses:
     which would end the process in words of C++ that nothing can catch."""
 
     @staticmethod
-    def find_spec(name: str, *other: object) -> None:
+    def find_spec(name: str, *_: object) -> None:
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         if name == "torch" and 0 <= most < LEAST_ADDRESSES:
             raise UserError(
@@ -91,24 +90,30 @@ def last_words(kind: type[BaseException], error: BaseException, traceback: Any) 
         print(line, file=sys.stderr)
 
 
-def run(program: Callable[[], object]) -> None:
-    """Run a program's main function; what a user can mend becomes one line on stderr and exit code 1."""
+def run(program: Callable[[], object], takes_less: str = LESS_BESIDE) -> None:
+    """Run a program's main function; what a user can mend becomes one line on stderr and exit code 1.
+
+    `takes_less` says what of params.yaml makes it take less memory.
+    """
     imported()
     try:
         program()
     except SystemExit:
         raise
     except BaseException as error:
-        if (line := failure(error)) is None:
+        if (line := failure(error, takes_less)) is None:
             raise
         sys.exit(line)
 
 
-def failure(error: BaseException) -> str | None:
+def failure(error: BaseException, takes_less: str = LESS_BESIDE) -> str | None:
     """The line that a user reads of an error; None where it is a fault of our own, which keeps its traceback."""
     if isinstance(error, KeyboardInterrupt):
         return STOPPED
-    reason = str(error) if isinstance(error, UserError) else gpus(error) or memorys(error) or systems(error)
+    if isinstance(error, UserError):
+        reason = str(error)
+    else:
+        reason = gpus(error, takes_less) or memorys(error, takes_less) or systems(error)
     return None if reason is None else f"error: {one_line(reason)}"
 
 
@@ -125,18 +130,13 @@ def systems(error: BaseException) -> str | None:
     return None
 
 
-def memorys(error: BaseException) -> str | None:
+def memorys(error: BaseException, takes_less: str) -> str | None:
     """Of too little memory, in whatever words a library says it."""
     said = isinstance(error, RuntimeError | ImportError | OSError) and re.search(NO_MEMORY, str(error))
-    if not isinstance(error, MemoryError) and not said:
-        return None
-    return (
-        "too little memory; a smaller batch_size, image_size or fewer filters in params.yaml take less, and in a sweep "
-        "fewer workers"
-    )
+    return f"too little memory; {takes_less}" if isinstance(error, MemoryError) or said else None
 
 
-def gpus(error: BaseException) -> str | None:
+def gpus(error: BaseException, takes_less: str) -> str | None:
     """Of the GPU or its libraries."""
     torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "AcceleratorError") or isinstance(error, ImportError | OSError):
@@ -145,10 +145,7 @@ def gpus(error: BaseException) -> str | None:
     broken = isinstance(error, torch.AcceleratorError | torch.cuda.DeferredCudaCallError)
     cuda = broken or re.search("cuda|cudnn|cublas|nvidia|nvrtc", str(error), re.IGNORECASE)
     if isinstance(error, torch.OutOfMemoryError) or (cuda and "out of memory" in said):
-        return (
-            "the GPU's memory is full; a smaller batch_size in params.yaml takes less, in a sweep fewer workers, or "
-            "device: cpu"
-        )
+        return f"the GPU's memory is full; {takes_less}, or device: cpu in params.yaml computes on the processor"
     if cuda:
         return f"the GPU failed: {said[:200]}; device: cpu in params.yaml computes on the processor"
     return None
