@@ -43,6 +43,38 @@ def test_every_program_pins_the_arithmetic_first(program):
     assert out.stdout.split() == ["AVX2", *ENVIRONMENT.values()]
 
 
+WORKER = """
+import os, sys
+from recognition.base.determinism import pin_arithmetic_once
+from recognition.base.errors import UserError
+{first}
+try:
+    pin_arithmetic_once()
+except UserError as error:
+    sys.exit(str(error))
+import torch
+pin_arithmetic_once()
+print(*(os.environ[name] for name in sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_a_dask_worker_settles_its_arithmetic_whatever_it_inherits(name):
+    """It passes no door; once torch is there with other settings, it refuses."""
+    inherited = os.environ | ENVIRONMENT | {name: "ANY" if "FPMATH" in name else ""}
+
+    def worker(first: str) -> subprocess.CompletedProcess:
+        program = [sys.executable, "-c", WORKER.format(first=first), *ENVIRONMENT]
+        return subprocess.run(program, env=inherited, cwd=ROOT, capture_output=True, text=True)
+
+    assert worker("").stdout.split() == list(ENVIRONMENT.values())
+    assert "start this worker anew" in worker("import types; sys.modules['torch'] = types.ModuleType('torch')").stderr
+
+
+def test_a_dask_worker_computes_with_all_bits():
+    assert ENVIRONMENT["ONEDNN_DEFAULT_FPMATH_MODE"] == "STRICT"
+
+
 def test_torch_runs_one_thread_an_operation_and_no_kernel_that_varies():
     check = "import stages; from recognition.base.determinism import pin_torch; pin_torch(); import torch"
     check += "\nprint(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())"

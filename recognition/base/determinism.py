@@ -16,6 +16,7 @@ from recognition.base.errors import UserError
 ENVIRONMENT = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",  # anything else computes with fewer bits
     "MKL_CBWR": "COMPATIBLE",  # all that MKL heeds on every vendor's processor; see networks/quick/products.py
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what torch asks for before it calls cuBLAS deterministic
 }
