@@ -212,7 +212,8 @@ def test_a_full_disk_is_one_line_and_with_space_back_the_same_bytes(study):
     """The project's own folders for what a stage writes, on a disk of so many kilobytes."""
     folder, locked, there = study
     tried = [
-        ("download mnist", ".cache/download", 2000), ("train", "models", 100), ("train", "models", 400), ("train", ".cache/train", 64),
+        ("download mnist", ".cache/download", 2000),
+        ("train", "models", 100), ("train", "models", 400), ("train", ".cache/train", 64),
         ("train", "reports/train", 4), ("greek", "data/greek", 40),
         ("sweep", ".cache/cells", 64), ("sweep", "reports/sweep", 4),
         ("render", "reports/figures", 300), ("evaluate", "reports/evaluate", 4),
