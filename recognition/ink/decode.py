@@ -13,10 +13,47 @@ from PIL import Image, UnidentifiedImageError
 
 from recognition.base.errors import UserError
 
-MAX_PIXELS = 100_000_000  # of a picture's header; beyond it a file is taken for a decompression bomb
-MAX_BYTES = 1_200_000_000  # that all pictures which are being decoded may take together
-BYTES_A_PIXEL = 12  # what the hungriest decoder takes, JPEG 2000's: three colours of 4 bytes, beside Pillow's own 4
+MAX_BYTES = 1_200_000_000  # that all pictures which are being decoded may take together; of 2 GB torch has 0.6
+BYTES_A_PIXEL = 9  # of a picture that is decoded: with a palette, its colours with transparency, and those made smaller
+HUNGRIER = {"TIFF": 12, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # whose decoders hold it several times, as measured
+ICON = b"\0\0\1\0"  # what an ICO begins with
+HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # the brands of what iPhones take
+LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE
 MAX_SIDE = 1000  # pixels to work on: a pen of 1 % of the height is then still 10 wide
+DRAFT = ("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8, where that is large enough
+
+FORMATS = {  # that are read, and how their files' names end: all of Pillow's with such an end, but for a few
+    # EPS is handed to Ghostscript, a program that it can give orders; WMF, BUFR, GRIB, HDF5 and MPEG have no decoder;
+    # FITS is unpacked without a limit; in IPTC, ICNS and BLP lies another picture, whose size theirs does not tell; DDS
+    # takes seconds a megapixel.
+    "PNG": ".png .apng",
+    "JPEG": ".jpg .jpeg .jpe .jfif .mpo",
+    "BMP": ".bmp",
+    "GIF": ".gif",
+    "PPM": ".ppm .pgm .pbm .pnm .pfm",
+    "WEBP": ".webp",
+    "TIFF": ".tif .tiff",
+    "AVIF": ".avif .avifs",
+    "JPEG2000": ".jp2 .j2k .jpc .jpf .jpx .j2c",
+    "CUR": ".cur",
+    "DCX": ".dcx",
+    "DIB": ".dib",
+    "FLI": ".fli .flc",
+    "FTEX": ".ftc .ftu",
+    "GBR": ".gbr",
+    "ICO": ".ico",
+    "MSP": ".msp",
+    "PCD": ".pcd",
+    "PCX": ".pcx",
+    "PIXAR": ".pxr",
+    "PSD": ".psd",
+    "QOI": ".qoi",
+    "SGI": ".sgi .bw .rgb .rgba",
+    "SUN": ".ras",
+    "TGA": ".tga .icb .vda .vst",
+    "XBM": ".xbm",
+    "XPM": ".xpm",
+}
 
 UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -29,8 +66,9 @@ UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes 
 }
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged notes in a picture that is read
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns up to twice as many: `read_grey` has MAX_PIXELS
-
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the budget of bytes decides
+Image.MAX_IMAGE_PIXELS = 100_000_000  # Pillow refuses twice as many, before anything of them is decoded
+Image.preinit()  # the five formats that come first in FORMATS, or the first picture would have Pillow import all
 
 for _library in (Path(PIL.__file__).parent.parent / "pillow.libs").glob("libtiff*"):
     for _says in "TIFFSetWarningHandler", "TIFFSetErrorHandler":  # line by line, without the file's name
@@ -38,7 +76,11 @@ for _library in (Path(PIL.__file__).parent.parent / "pillow.libs").glob("libtiff
 
 
 class Room:
-    """Bytes that several threads share: who is about to take some waits until there are as many."""
+    """Bytes that several threads share: who is about to take some waits until there are as many.
+
+    Raises MemoryError for more than there are at all. Who has some must not ask for more: two who did would wait for
+    each other.
+    """
 
     def __init__(self, n: int) -> None:
         self.n = self.left = n
@@ -46,7 +88,8 @@ class Room:
 
     @contextmanager
     def taken(self, n: int) -> Iterator[None]:
-        n = min(n, self.n)  # what needs more has all of it
+        if n > self.n:
+            raise MemoryError
         with self.changed:
             self.changed.wait_for(lambda: self.left >= n)
             self.left -= n
@@ -68,22 +111,16 @@ def read_grey(path: Path) -> np.ndarray:
     pages, the first. Raises UserError.
     """
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(
-                    f"{path}: more than {MAX_PIXELS // 10**6} megapixels; save the picture at a smaller size"
-                )
-            whole = image.width * image.height
-            image.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8, where that is large enough
-            coefficients = whole * (BYTES_A_PIXEL // 2) if image.format == "JPEG" else 0  # a progressive one's
-            with ROOM.taken(image.width * image.height * BYTES_A_PIXEL + coefficients):
-                return _decode(image)
-    except UserError:
-        raise
-    except MemoryError:
-        raise UserError(f"{path}: too large for this machine's memory; save the picture at a smaller size") from None
+        with ROOM.taken(_needed(path)), _opened(path) as image:
+            return _decode(image)
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        room = f"{MAX_BYTES / 1e9:g} GB"
+        raise UserError(
+            f"{path}: too large, it takes more than {room} to decode; save it as JPEG, or at a smaller size"
+        ) from None
     except UnidentifiedImageError:
-        raise UserError(f"{path}: not a picture that Pillow knows; save it anew as PNG or JPEG") from None
+        known = "a HEIC picture, which is not read" if _is_heif(path) else "not a picture of a kind that is read"
+        raise UserError(f"{path}: {known}; save it anew as JPEG or PNG") from None
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; name a picture") from None
     except PermissionError:
@@ -93,19 +130,53 @@ def read_grey(path: Path) -> np.ndarray:
         raise UserError(f"{path}: cannot be read as a picture ({reason}); save it anew as PNG or JPEG") from None
 
 
+def _opened(path: Path) -> Image.Image:
+    return Image.open(path, formats=list(FORMATS))
+
+
+def _needed(path: Path) -> int:
+    """Bytes to decode a picture in.
+
+    To look at it takes some, too: some of Pillow's readers take in the whole file, and join its parts. An icon is
+    decoded at once, and its size is known only then, so that it has all the room there is.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        icon = file.read(len(ICON)) == ICON
+    with ROOM.taken(max(2 * size, MAX_BYTES if icon else 0)), _opened(path) as image:
+        return _to_decode(image) + size
+
+
+def _to_decode(image: Image.Image) -> int:
+    """Bytes: of the pixels, and of all of a JPEG's coefficients, which a progressive one keeps, however small it is
+    decoded."""
+    blocks = [across * down for _, across, down, _ in getattr(image, "layer", ())]  # of each colour, beside the others'
+    coefficients = 2 * image.width * image.height * sum(blocks) / max([1, *blocks])
+    image.draft(*DRAFT)
+    pixels = image.width * image.height * HUNGRIER.get(image.format or "", BYTES_A_PIXEL)
+    return round(max(LEAST_BYTES, pixels + coefficients))
+
+
+def _is_heif(path: Path) -> bool:
+    with path.open("rb") as file:
+        begins = file.read(12)
+    return begins[4:8] == b"ftyp" and begins[8:] in HEIF
+
+
 def _decode(image: Image.Image) -> np.ndarray:
+    image.draft(*DRAFT)
     upright = UPRIGHT.get(_orientation(image))
     if image.mode.startswith(("I", "F")):  # 16 bits and more: their own range counts, often it is not the full one
         image = Image.fromarray(_stretch(image))
     elif image.mode == "P" or image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
     elif image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     factor = max(1, max(image.size) // MAX_SIDE)
     if factor > 1:
         image = image.reduce(factor)
-    if image.mode == "RGBA":
-        image = _flatten(image)
+    if image.mode in ("LA", "RGBA"):
+        image = _flatten(image.convert("RGBA"))
     image = image.convert("L")
     if max(image.size) > MAX_SIDE:
         image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)

@@ -86,10 +86,10 @@ def prepare_all(paths: Sequence[Path], seen: Callable[[int], object] = lambda n:
         try:
             return prepare(path)
         except UserError as error:
-            return error
+            return UserError(str(error))  # the one raised holds on to all that was decoded
 
     found = []
-    pool = ThreadPoolExecutor(min(4, machine.cores()))  # a hundred megapixels take a gigabyte
+    pool = ThreadPoolExecutor(min(4, machine.cores()))  # more wait for room to decode in
     try:
         for picture in pool.map(one, paths):
             found.append(picture)
