@@ -92,7 +92,7 @@ def test_a_heic_is_called_one(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "mpo"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif", "mpo"])
 def test_a_picture_is_turned_once(tmp_path, suffix, orientation):
     upright = np.full((90, 60), 230, np.uint8)
     upright[10:80, 10:20] = upright[10:20, 10:50] = 20  # an F without its middle bar: no two orientations are alike

@@ -165,6 +165,7 @@ def _is_heif(path: Path) -> bool:
 
 def _decode(image: Image.Image) -> np.ndarray:
     image.draft(*DRAFT)
+    image.load()  # a TIFF is turned by Pillow itself, and has lost its note then
     upright = UPRIGHT.get(_orientation(image))
     if image.mode.startswith(("I", "F")):  # 16 bits and more: their own range counts, often it is not the full one
         image = Image.fromarray(_stretch(image))
