@@ -32,14 +32,14 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     door.imported()
     pin_torch()
     checkpoint = checkpoints.load(model)
-    failures: list[str] = []
-    found = pictures.find_pictures(paths, failures.append)
-    if not found and not failures:
-        known = ", ".join(sorted(pictures.SUFFIXES))
-        raise UserError(f"{paths[0]}: no pictures there; what counts as one ends in {known}")
-    with tqdm(total=len(found), unit=" pictures", leave=False, disable=None) as bar:
-        readings, unreadable = read.read(checkpoint, found, bar.update)
-    failures += unreadable
+    found = pictures.find_pictures(paths)
+    for note in found.notes():
+        print(one_line(note), file=sys.stderr)
+    if not found.pictures and not found.unread:
+        raise UserError(f"{paths[0]}: no pictures there; their names end in .jpg, .png or another such suffix")
+    with tqdm(total=len(found.pictures), unit=" pictures", leave=False, disable=None) as bar:
+        readings, unreadable = read.read(checkpoint, found.pictures, bar.update)
+    failures = found.complaints() + unreadable
     header, rows = read.columns(checkpoint.classes), [r.row() for r in readings]
     text = files.csv_text(header, rows)
     try:

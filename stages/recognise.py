@@ -28,11 +28,9 @@ def main() -> None:
 def read_digits() -> dict[str, int | float]:
     """Read the digits, write a row for each, and return how many are right."""
     checkpoint = checkpoints.load(DIGIT_MODEL)
-    failures: list[str] = []
-    pictures = find_pictures([DIGITS], failures.append) if DIGITS.exists() else []
-    readings, unreadable = read.read(checkpoint, pictures)
-    failures += unreadable
-    left_out(failures)
+    found = find_pictures([DIGITS] if DIGITS.exists() else [])
+    readings, unreadable = read.read(checkpoint, found.pictures)
+    left_out(found.complaints() + found.notes() + unreadable)
     labels = [label_of(r.path, checkpoint.classes) for r in readings]
     files.write_csv(
         REPORTS / "readings.csv",
@@ -40,7 +38,8 @@ def read_digits() -> dict[str, int | float]:
         [[label or "", *r.row()] for label, r in zip(labels, readings, strict=True)],
     )
     right = [r.prediction == label for r, label in zip(readings, labels, strict=True) if label is not None]
-    return {**scores.accuracy(sum(right), len(right)), "unlabelled": labels.count(None), "unreadable": len(failures)}
+    lost = len(found.unread) + len(unreadable)
+    return {**scores.accuracy(sum(right), len(right)), "unlabelled": labels.count(None), "unreadable": lost}
 
 
 def read_letters() -> dict[str, int | float]:
@@ -49,7 +48,8 @@ def read_letters() -> dict[str, int | float]:
     learned = {row.origin for row in dataset.read_table(LEARNED) if row.source == "folder" and row.split == "train"}
     asked: dict[str, list[Path]] = {name: [] for name in models}
     failures: list[str] = []
-    for path in find_pictures([LETTERS], failures.append) if LETTERS.exists() else []:
+    found = find_pictures([LETTERS] if LETTERS.exists() else [])
+    for path in found.pictures:
         letter = alphabet.named_in(path.relative_to(LETTERS))
         if name := next((name for name, model in models.items() if letter in model.classes), None):
             asked[name].append(path)
@@ -65,11 +65,12 @@ def read_letters() -> dict[str, int | float]:
             label = alphabet.named_in(r.path.relative_to(LETTERS))
             known = r.path.as_posix() in learned
             rows.append([label, name, "learned" if known else "new", *r.row()[:3]])
-    left_out(failures)
+    left_out(found.complaints() + found.notes() + failures)
     header = ["label", "network", "picture", *read.columns([])]
     files.write_csv(REPORTS / "letters.csv", header, sorted(rows, key=lambda row: row[3]))
     right = [row[0] == row[4] for row in rows if row[2] == "new"]
-    return {**scores.accuracy(sum(right), len(right)), "learned": len(rows) - len(right), "left_out": len(failures)}
+    lost = len(found.unread) + len(failures)
+    return {**scores.accuracy(sum(right), len(right)), "learned": len(rows) - len(right), "left_out": lost}
 
 
 def left_out(failures: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import os
 import runpy
 import threading
 import zlib
@@ -17,7 +16,7 @@ from recognition.base.errors import UserError
 from recognition.ink.decode import MAX_SIDE, read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.normalise import normalise
-from recognition.ink.pictures import find_pictures, label_of, prepare
+from recognition.ink.pictures import label_of, prepare
 
 HOME = Path(__file__).parents[1] / "data" / "handwriting"
 DIGITS = [str(digit) for digit in range(10)]
@@ -280,46 +279,6 @@ def test_threads_agree(tmp_path, four, expected):
     assert all(np.array_equal(one, expected) for one in found)
 
 
-def unasked(line: str) -> None:
-    raise AssertionError(line)
-
-
-def test_find_pictures(tmp_path):
-    for name in ["b/2.JPG", "b/1.png", "a.webp", "notes.txt", ".hidden.png", ".git/x.png", "b/.DS_Store", "c.heic"]:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    names = [str(path.relative_to(tmp_path)) for path in find_pictures([tmp_path], unasked)]
-    assert names == ["a.webp", "b/1.png", "b/2.JPG"]
-    given = [tmp_path / "notes.txt", tmp_path / "a.webp"]
-    assert find_pictures(given, unasked) == given
-    with pytest.raises(UserError, match="nowhere"):
-        find_pictures([tmp_path / "nowhere"], unasked)
-
-
-def test_what_looks_like_a_picture_and_is_none_is_told(tmp_path, monkeypatch):
-    (tmp_path / "1.png").touch()
-    (tmp_path / "dangling.png").symlink_to("nowhere")
-    (tmp_path / "loop.png").symlink_to("loop.png")
-    os.mkfifo(tmp_path / "pipe.png")
-    (tmp_path / "shut").mkdir()
-    scandir = os.scandir
-
-    def refused(path):
-        if str(path).endswith("shut"):  # root may enter every folder
-            raise PermissionError(13, "Permission denied", path)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refused)
-    told: list[str] = []
-    assert find_pictures([tmp_path], told.append) == [tmp_path / "1.png"]
-    assert sorted(line.split(":")[0].rpartition("/")[2] for line in told) == [
-        *("dangling.png", "loop.png", "pipe.png", "shut")
-    ]
-    assert all(";" in line and "\n" not in line for line in told)
-    with pytest.raises(UserError, match="neither a file nor a folder"):
-        find_pictures([tmp_path / "pipe.png"], unasked)
-
-
 def test_damaged_tiffs_are_one_line_of_our_own(tmp_path, capfd):
     content = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 300), dtype=np.uint8)).save(
@@ -331,36 +290,6 @@ def test_damaged_tiffs_are_one_line_of_our_own(tmp_path, capfd):
     with pytest.raises(UserError, match=r"1\.tif: cannot be read"):
         prepare(tmp_path / "1.tif")
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("path", "label"),
-    [
-        ("digits/7/photo.jpg", "7"),
-        ("digits/7/3.jpg", "7"),
-        ("digits/3_left_hand.png", "3"),
-        ("digits/IMG_1234.jpg", None),
-        ("10/5.png", "5"),
-        ("digits/7.jpg", "7"),
-        ("digits/7-2.png", "7"),
-        ("digits/7 (1).jpg", "7"),
-        ("digits/10.png", None),
-        ("digits/20251125_031200.jpg", None),
-        ("digits/3rd.png", None),
-        ("digits/7é.png", None),
-        ("7/other/photo.png", None),
-    ],
-)
-def test_label_of(path, label):
-    assert label_of(Path(path), DIGITS) == label
-
-
-def test_label_of_words():
-    names = ["eta", "alpha", "beta"]
-    assert label_of(Path("greek/alpha/1.png"), names) == "alpha"
-    assert label_of(Path("greek/beta_1.png"), names) == "beta"
-    assert label_of(Path("greek/alphabet.png"), names) is None
-    assert label_of(Path("10.png"), ["1", "10"]) == "10"
 
 
 def test_draw_gives_the_pictures_of_the_project(tmp_path, monkeypatch):

@@ -104,7 +104,16 @@ def test_a_folder_without_a_picture_is_one_line(predict, model, tmp_path):
     (tmp_path / "IMG_1.HEIC").write_bytes(b"photo")
     done = predict(tmp_path, "--model", model)
     assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr and ".jpg" in done.stderr
+    passed, line = done.stderr.splitlines()
+    assert passed == "passed over, no pictures by their names: 1 .heic"
+    assert str(tmp_path) in line and ".jpg" in line
+
+
+def test_what_is_passed_over_is_told_and_no_error(predict, model, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "7.png").write_bytes((DIGITS / "7.png").read_bytes())
+    done = predict(tmp_path, "--model", model)
+    assert (done.returncode, done.stderr) == (0, "passed over, no pictures by their names: 1 .txt\n")
 
 
 def test_a_table_that_cannot_be_written_is_one_line(predict, model, tmp_path):

@@ -52,8 +52,11 @@ Complain = Callable[[str], object]  # is told, in a line, of a picture that cann
 
 def folder(root: Path, complain: Complain) -> list[Picture]:
     """The user's own pictures: root/<letter>/*. Raises UserError where a picture's path names no letter."""
+    there = find_pictures([root] if root.exists() else [])
+    for line in there.complaints() + there.notes():
+        complain(line)
     found = []
-    for path in find_pictures([root], complain) if root.exists() else []:
+    for path in there.pictures:
         letter = alphabet.named_in(path.relative_to(root))
         if letter is None:
             known = ", ".join(alphabet.NAMES)

@@ -4,57 +4,110 @@ Three steps, each of which can be looked at: `read_grey` (file to grey values), 
 of the ink of the one character), `normalise` (ink to 28x28). `prepare` does all of it.
 """
 
+import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_ISREG
+from typing import NamedTuple
 
 import numpy as np
 
 from recognition.base import machine
 from recognition.base.errors import UserError
-from recognition.ink.decode import read_grey
+from recognition.ink.decode import FORMATS, read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.normalise import normalise
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes.split())
 
 
-def find_pictures(paths: Iterable[Path], complain: Callable[[str], object]) -> list[Path]:
+class Found(NamedTuple):
+    """What there is in folders and among files."""
+
+    pictures: list[Path]
+    unread: list[tuple[Path, str]]  # folders that may not be entered, and what has a picture's name and is none; why
+    passed_over: Counter[str]  # how many files have another name, by its suffix
+
+    def complaints(self) -> list[str]:
+        """A line for each reason not to read something, with the first of what it holds for."""
+        by_reason: dict[str, list[Path]] = {}
+        for path, reason in self.unread:
+            by_reason.setdefault(reason, []).append(path)
+        return [
+            f"{paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''}: {reason}"
+            for reason, paths in by_reason.items()
+        ]
+
+    def notes(self) -> list[str]:
+        """A line that counts what was passed over, if anything was."""
+        counts = [f"{n} {suffix or 'without a suffix'}" for suffix, n in self.passed_over.most_common()]
+        return [f"passed over, no pictures by their names: {', '.join(counts)}"] if counts else []
+
+
+def find_pictures(paths: Iterable[Path]) -> Found:
     """Files as they are given, whatever their suffix; folders recursively, sorted, without hidden files and folders.
 
-    `complain` is told, in a line each, of what has a picture's name in a folder and cannot be one, and of folders that
-    may not be entered. Raises UserError for a path that is not there, or not a file.
+    Raises UserError for a path that is not there, or not a file.
     """
-    pictures: list[Path] = []
+    found = Found([], [], Counter())
     for path in paths:
         if path.is_dir():
-            pictures += sorted(_pictures_in(path, complain))
+            _look_into(path, found)
         elif path.is_file():
-            pictures.append(path)
+            found.pictures.append(path)
         elif path.exists():
             raise UserError(f"{path}: neither a file nor a folder; name a picture or a folder of pictures")
         else:
             raise UserError(f"{path}: no such file or folder; name a picture or a folder of pictures")
-    return pictures
+    return found
 
 
-def _pictures_in(root: Path, complain: Callable[[str], object]) -> Iterator[Path]:
+def _look_into(root: Path, found: Found) -> None:
+    """A folder is entered once, by whatever name comes first; what links lead to comes after what is there itself."""
+
     def refused(error: OSError) -> None:
-        complain(f"{os.fsdecode(error.filename)}: {error.strerror}; give yourself the right to enter it")
+        found.unread.append((Path(os.fsdecode(error.filename)), _refused(error)))
 
-    for folder, inside, names in os.walk(root, onerror=refused):
-        inside[:] = [name for name in inside if not name.startswith(".")]
-        for name in names:
-            path = Path(folder, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+    pictures: list[Path] = []
+    entered: set[tuple[int, int]] = set()
+    waiting = [root]
+    for start in waiting:
+        for folder, inside, names in os.walk(start, onerror=refused):
+            about = Path(folder).stat()
+            if (about.st_dev, about.st_ino) in entered:
+                inside.clear()
                 continue
-            if path.is_file():
-                yield path
-            else:
-                what = "a link that leads nowhere" if path.is_symlink() else "neither a file nor a folder"
-                complain(f"{path}: {what}; put the picture itself there")
+            entered.add((about.st_dev, about.st_ino))
+            inside[:] = sorted(name for name in inside if not name.startswith("."))
+            visible = [Path(folder, name) for name in inside]
+            waiting += [path for path in visible if os.path.islink(path)]  # noqa: PTH114  Path's would raise
+            for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
+                if (suffix := path.suffix.lower()) not in SUFFIXES:
+                    found.passed_over[suffix] += 1
+                elif reason := _unreadable(path):
+                    found.unread.append((path, reason))
+                else:
+                    pictures.append(path)
+    found.pictures.extend(sorted(pictures))
+
+
+def _unreadable(path: Path) -> str | None:
+    """Why there is no file, and the mend, if there is none."""
+    try:
+        return None if S_ISREG(path.stat().st_mode) else "neither a file nor a folder; put the picture itself there"
+    except OSError as error:
+        return _refused(error)
+
+
+def _refused(error: OSError) -> str:
+    """Such as of a folder that may not be entered, or of what is in one that may be listed and not entered."""
+    if error.errno in (errno.ENOENT, errno.ELOOP):
+        return "a link that leads nowhere; put the picture itself there"
+    return f"{error.strerror}; give yourself the right to it"
 
 
 def label_of(picture: Path, classes: Sequence[str]) -> str | None:
