@@ -1,5 +1,6 @@
 """Where Greek letters come from: each source, and each way in which it fails."""
 
+import errno
 import hashlib
 import io
 import threading
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import Omniglot
 
-from recognition.base import alphabet
+from recognition.base import alphabet, files
 from recognition.base.errors import UserError
 from recognition.greek import sources
 from recognition.greek.sources import Picture
@@ -182,6 +183,25 @@ def test_a_quota_met_half_way_costs_nothing_and_letters_that_are_whole_are_used(
     assert len(drive(tmp_path)) == 5 and there.asked == ["4"]
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE])
+def test_a_full_disk_is_not_drives_fault(monkeypatch, tmp_path, number):
+    """Or its letters would come from another source, as other data, with exit code 0."""
+    Drive(monkeypatch, {"alpha/1.png": page(), "alpha/2.png": OSError(number, "of this machine")})
+    with pytest.raises(OSError, match="of this machine") as caught:
+        sources.gather([("drive", lambda: drive(tmp_path)), ("rendered", sources.rendered)], nothing)
+    assert caught.value.errno == number and caught.value.filename == str(tmp_path / "scratch")
+    Drive(monkeypatch, {"alpha/1.png": page(), "beta/1.png": page()})
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(number, "of this machine", str(path))
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    (tmp_path / "kept" / "0.png").unlink()
+    with pytest.raises(OSError, match="of this machine") as caught:
+        sources.gather([("drive", lambda: drive(tmp_path)), ("rendered", sources.rendered)], nothing)
+    assert caught.value.filename == str(tmp_path / "kept" / "0.png")
+
+
 def test_a_page_instead_of_a_picture_is_asked_for_again(monkeypatch, tmp_path):
     Drive(monkeypatch, {"alpha/1.png": b"<html>quota exceeded</html>", "alpha/2.png": page()})
     assert len(drive(tmp_path)) == 1
@@ -299,6 +319,20 @@ def test_an_archive_without_end_is_left(omniglot, tmp_path, monkeypatch):
     omniglot(archive())
     with pytest.raises(Failure, match="more than 1000 bytes"):
         sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)
+
+
+def test_a_full_disk_is_not_omniglots_fault(omniglot, tmp_path):
+    omniglot(archive())
+    (tmp_path / "images_background.zip").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        sources.gather(
+            [
+                ("omniglot", lambda: sources.omniglot(tmp_path, TIMEOUT, nothing, nothing)),
+                ("rendered", sources.rendered),
+            ],
+            nothing,
+        )
+    assert caught.value.filename == str(tmp_path)
 
 
 # ---- rendered

@@ -3,6 +3,7 @@
 A source yields pictures of whatever letters it has, or says in a `Failure` why it has none.
 """
 
+import errno
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,9 @@ DRIVE_PICTURES = 5000  # at most; 24 letters by 200 people
 DRIVE_PICTURE_BYTES = 1 << 25  # of one, at most; a phone's photo has 10 MB
 DRIVE_BYTES = 1 << 30  # of all, at most
 OMNIGLOT_BYTES = 1 << 25  # of the archive, at most; it has 9.5 MB
+OURS = (  # what is this machine's fault, not a source's; of a connection, urllib and requests hide the number
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
 FACES = [  # of those with Greek letters that matplotlib ships; LastResortHE draws one box for all of them
     ("DejaVu Sans", "DejaVuSans", ["", "-Bold", "-Oblique", "-BoldOblique"]),
     ("DejaVu Sans Mono", "DejaVuSansMono", ["", "-Bold", "-Oblique", "-BoldOblique"]),
@@ -97,6 +101,7 @@ def drive(kept: Path, scratch: Path, timeout_s: float, progress: Progress, compl
     except Failure:
         raise
     except Exception as error:  # gdown and what it rests on raise whatever a changed page makes them stumble over
+        raise_ours(error, scratch)
         failure = f"not done after {LONGEST_S:g} s" if time.monotonic() > end else summary(error, timeout_s)
         if not found:
             raise Failure(failure) from error
@@ -133,6 +138,14 @@ def drives_pictures(listed: list[Any]) -> list[tuple[str, PurePosixPath, str]]:
     return wanted
 
 
+def raise_ours(error: Exception, scratch: Path) -> None:
+    """Of a full disk no other source makes up: its letters would be other data, and nobody would be told why."""
+    if isinstance(error, MemoryError):
+        raise error
+    if isinstance(error, OSError) and error.errno in OURS:
+        raise OSError(error.errno, error.strerror, error.filename or str(scratch)) from error
+
+
 def is_picture(path: Path) -> bool:
     try:
         return read_grey(path).size > 0
@@ -163,6 +176,7 @@ def omniglot(scratch: Path, timeout_s: float, progress: Progress, complain: Comp
                 if file.tell() > OMNIGLOT_BYTES:
                     raise Failure(f"more than {OMNIGLOT_BYTES} bytes")
     except UNFIT as error:
+        raise_ours(error, scratch)
         raise Failure(reason(error, timeout_s)) from error
     if not check_integrity(archive, Omniglot.zips_md5[archive.stem]):
         raise Failure(f"{archive.name}: not the archive that torchvision knows")
