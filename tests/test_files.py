@@ -1,3 +1,4 @@
+import errno
 import math
 import os
 import signal
@@ -29,10 +30,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert [p.name for p in path.parent.iterdir()] == ["file"]
 
 
+def test_a_read_only_place_is_told_under_the_files_own_name(tmp_path, monkeypatch):
+    """Such a file system refuses to remove even what is not there."""
+
+    def refused(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        files.write_bytes(tmp_path / "file", b"new")
+    assert caught.value.filename == str(tmp_path / "file")
+
+
 def test_a_reader_never_sees_half_a_file_whenever_the_writer_dies(tmp_path):
     program = """
 import sys; from pathlib import Path; from recognition.base import files
-from recognition.base.errors import UserError
 while True:
     for letter in b"ab": files.write_bytes(Path(sys.argv[1]), bytes([letter]) * 3_000_000)
 """
