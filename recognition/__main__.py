@@ -11,6 +11,7 @@ if __name__ == "__main__":
     door.begin()
 
 import argparse
+import codecs
 import os
 from pathlib import Path
 
@@ -80,6 +81,13 @@ def write(table: Path, text: str) -> None:
         raise UserError(f"{table}: {error.strerror}; name a file that can be written") from None
 
 
+def as_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """For stdout: a file's name is written as the bytes that it is, and "?" for a sign that the encoding lacks."""
+    assert isinstance(error, UnicodeEncodeError)
+    sign = error.object[error.start]
+    return (os.fsencode(sign) if "\udc80" <= sign <= "\udcff" else b"?"), error.start + 1
+
+
 def main() -> int | str:
     parser = argparse.ArgumentParser(prog="python -m recognition")
     commands = parser.add_subparsers(required=True)
@@ -91,9 +99,8 @@ def main() -> int | str:
     command = commands.add_parser("results", help="the study's numbers beside the original's")
     command.set_defaults(run=lambda given: results())
     arguments = parser.parse_args()
-    for stream in (sys.stdout, sys.stderr):
-        # File names are bytes.
-        stream.reconfigure(errors="surrogateescape")  # pyrefly: ignore[missing-attribute]
+    codecs.register_error("names", as_bytes)
+    sys.stdout.reconfigure(errors="names")  # pyrefly: ignore[missing-attribute]
     try:
         return arguments.run(arguments)
     except BrokenPipeError:  # `| head`: the rest is not wanted

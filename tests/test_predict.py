@@ -139,6 +139,17 @@ def test_a_file_name_that_is_no_text_is_read_like_any(model, tmp_path):
     assert name in done.stdout and (tmp_path / "t.csv").read_bytes() == done.stdout
 
 
+def test_in_a_terminal_of_few_signs_the_rest_is_replaced_and_names_are_their_bytes(model, tmp_path):
+    name = os.fsencode(tmp_path) + "/β_".encode() + b"\xff.png"
+    Path(os.fsdecode(name)).write_bytes((DIGITS / "7.png").read_bytes())
+    (tmp_path / "β.png").symlink_to("nowhere")
+    command = [*COMMAND, tmp_path, "--model", model]
+    settings = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, env=settings)
+    assert done.returncode == 1 and name.replace("β".encode(), b"?") in done.stdout
+    assert rb"\u03b2.png: a link that leads nowhere" in done.stderr and done.stderr.count(b"\n") == 1
+
+
 def test_who_reads_only_the_first_line_sees_no_traceback(model):
     command = f"{sys.executable} -m recognition predict {DIGITS} --model {model} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
