@@ -17,7 +17,7 @@ from pathlib import Path
 
 from recognition.base import files
 from recognition.base.determinism import pin_arithmetic
-from recognition.base.errors import UserError, one_line
+from recognition.base.errors import UserError, one_line, visible
 
 MODEL = Path(__file__).parent.parent / "models" / "train" / "checkpoint.pth"
 
@@ -49,7 +49,8 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     finally:
         for failure in failures:
             print(f"error: {one_line(failure)}", file=sys.stderr)
-        print(printable(text) if sys.stdout.isatty() else text, end="", flush=True)
+        shown = "\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text
+        print(shown, end="", flush=True)
     return 1 if failures else 0
 
 
@@ -62,11 +63,6 @@ def results() -> int:
     door.imported()
     print(results(Study(Path("reports"), load(Path("params.yaml")))))
     return 0
-
-
-def printable(text: str) -> str:
-    """For a terminal: a file's name may hold orders to it."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text)
 
 
 def write(table: Path, text: str) -> None:

@@ -52,7 +52,7 @@ def test_a_gpus_failure_is_one_line_and_any_other_is_not_taken_for_one(error, sa
         (OSError(errno.EIO, "Input/output error", "/opt/nvidia/x"), "/opt/nvidia/x: Input/output error; mend that"),
         (ModuleNotFoundError("No module named 'tqdm'", name="tqdm"), "has no tqdm; `make repro`"),
         (ModuleNotFoundError("No module named 'recognition.x'", name="recognition.x"), None),
-        (UserError("a\nb\x1b[2J: no picture"), "error: a b[2J: no picture"),
+        (UserError("a\nb\x1b[2J: no picture"), "error: a b\\x1b[2J: no picture"),
         (ValueError("of our own"), None),
     ],
     ids=str,
@@ -95,6 +95,20 @@ def test_a_line_is_never_longer_than_a_screen_and_keeps_its_mend():
     assert len(line) <= LONGEST + 1 and line.startswith("params.yaml: x") and line.endswith("; the mend")
     assert one_line("short") == "short" and quoted("short") == "'short'"
     assert len(quoted(["x" * 3000])) < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        (os.fsdecode(b"7_\xff.png"), r"7_\xff.png"),
+        ("9.41.07\u202fPM.png", r"9.41.07\u202fPM.png"),
+        ("a\xa0b\u200dc.png", r"a\xa0b\u200dc.png"),
+        ("\x1b[2J\U000e0001", r"\x1b[2J\U000e0001"),
+        ("έ 7  x\n.png", "έ 7 x .png"),
+    ],
+)
+def test_a_name_is_found_again_by_what_is_told_of_it(name, seen):
+    assert one_line(name) == one_line(one_line(name)) == seen
 
 
 BEGUN = """

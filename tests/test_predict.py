@@ -139,6 +139,22 @@ def test_a_file_name_that_is_no_text_is_read_like_any(model, tmp_path):
     assert name in done.stdout and (tmp_path / "t.csv").read_bytes() == done.stdout
 
 
+def test_to_a_terminal_a_name_gives_no_orders(predict, model, tmp_path, monkeypatch):
+    (tmp_path / "7_\x1b[2J.png").write_bytes((DIGITS / "7.png").read_bytes())
+    assert "7_\x1b[2J.png" in predict(tmp_path, "--model", model).stdout
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = predict(tmp_path, "--model", model).stdout.splitlines()
+    assert len(lines) == 2 and r"7_\x1b[2J.png" in lines[1] and lines[1].isprintable()
+
+
+def test_what_is_told_of_a_folder_gives_no_orders_either(predict, model, tmp_path):
+    (tmp_path / "7_\x1b[2J\n.png").symlink_to("nowhere")
+    (tmp_path / "a.\x1b[2J\n").touch()
+    passed, failed = predict(tmp_path, "--model", model).stderr.splitlines()
+    assert r"1 .\x1b[2j" in passed and passed.isprintable()
+    assert r"7_\x1b[2J .png: a link that leads nowhere" in failed and failed.isprintable()
+
+
 def test_in_a_terminal_of_few_signs_the_rest_is_replaced_and_names_are_their_bytes(model, tmp_path):
     name = os.fsencode(tmp_path) + "/β_".encode() + b"\xff.png"
     Path(os.fsdecode(name)).write_bytes((DIGITS / "7.png").read_bytes())
@@ -148,6 +164,17 @@ def test_in_a_terminal_of_few_signs_the_rest_is_replaced_and_names_are_their_byt
     done = subprocess.run(command, cwd=ROOT, capture_output=True, env=settings)
     assert done.returncode == 1 and name.replace("β".encode(), b"?") in done.stdout
     assert rb"\u03b2.png: a link that leads nowhere" in done.stderr and done.stderr.count(b"\n") == 1
+
+
+def test_probabilities_that_are_no_numbers_are_one_line(predict, tmp_path):
+    """Weights may be finite and yet lead beyond what floats hold."""
+    network = networks.build("MnistNet", {"classes": 3}, generator(0, "weights"))
+    weights = {name: weight.sign() * 3e38 for name, weight in network.state_dict().items()}
+    checkpoint = Checkpoint("MnistNet", {"classes": 3}, weights, LETTERS, Normalisation(0.13, 0.31), 1)
+    checkpoints.save(tmp_path / "wild.pth", checkpoint)
+    done = predict(DIGITS / "7.png", "--model", tmp_path / "wild.pth")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1 and "probabilities that are no numbers; train it anew" in done.stderr
 
 
 def test_who_reads_only_the_first_line_sees_no_traceback(model):

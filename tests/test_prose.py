@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
+from recognition.base.errors import one_line
 from recognition.base.params import load
 from recognition.telling import html, original, prose
 from recognition.telling.markdown import TEMPLATES, joined, log_p, plain
@@ -208,7 +209,7 @@ HOSTILE = [
     "\x1b[31m\u202egnp.exe",
     string.punctuation,
 ]
-SEEN = [" ".join("".join(c for c in " ".join(name.split()) if c.isprintable()).split()) for name in HOSTILE]
+SEEN = [one_line(name) for name in HOSTILE]
 
 
 class Page(HTMLParser):

@@ -63,7 +63,7 @@ def test_what_a_user_can_mend_is_one_line_whatever_names_are_in_it(tmp_path):
     stage = (
         "from recognition.base.errors import UserError\ndef stage():\n    raise UserError('a\\nb\\x1b[2J: no picture')"
     )
-    assert ended(tmp_path, stage) == (1, "error: a b[2J: no picture\n")
+    assert ended(tmp_path, stage) == (1, "error: a b\\x1b[2J: no picture\n")
 
 
 # ---- the interpreter, in a project of one stage

@@ -1,5 +1,6 @@
 """What a user is meant to read of what went wrong: one line, never longer than a few of a terminal's."""
 
+import re
 from reprlib import Repr
 
 LONGEST = 600  # characters of a line
@@ -19,8 +20,21 @@ class UserError(OneLine):
 
 
 def one_line(text: str) -> str:
-    """Text with a blank for each run of white space, without what cannot be printed, its middle left out if long."""
-    return shortened("".join(sign for sign in " ".join(text.split()) if sign.isprintable()), LONGEST)
+    """Text with a blank for each run of blanks, tabs and line breaks, all visible, its middle left out if long."""
+    return shortened(visible(" ".join(re.split(r"[ \t\n\v\f\r]+", text)).strip(" ")), LONGEST)
+
+
+def visible(text: str) -> str:
+    r"""Text with an escape for each sign that cannot be seen: \x1b, \u202f, or \xff for a byte that is no text.
+
+    So a name can be told from others, and gives no orders to a terminal.
+    """
+    return "".join(sign if sign.isprintable() else escaped(sign) for sign in text)
+
+
+def escaped(sign: str) -> str:
+    byte = ord(sign) - 0xDC00  # where Python puts the bytes of a file's name that are no text
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else sign.encode("unicode_escape").decode()
 
 
 def quoted(value: object) -> str:
