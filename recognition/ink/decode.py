@@ -68,6 +68,7 @@ UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged notes in a picture that is read
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the budget of bytes decides
 Image.MAX_IMAGE_PIXELS = 100_000_000  # Pillow refuses twice as many, before anything of them is decoded
+Image.core.set_block_size(64 << 20)  # of smaller blocks the C library keeps what was freed, for each thread its own
 Image.preinit()  # the five formats that come first in FORMATS, or the first picture would have Pillow import all
 
 for _library in (Path(PIL.__file__).parent.parent / "pillow.libs").glob("libtiff*"):
