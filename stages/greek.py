@@ -35,7 +35,7 @@ def main() -> None:
             "folder": partial(sources.folder, PICTURES, complain),
             "drive": partial(sources.drive, stages.CACHE / "drive", *remote),
             "omniglot": partial(sources.omniglot, *remote),
-            "rendered": sources.rendered,
+            "rendered": partial(sources.rendered, params.hands),
         }
         asked = places if params.source == "auto" else [params.source]
         found = sources.gather([(name, places[name]) for name in asked], complain)
@@ -56,7 +56,7 @@ def main() -> None:
     if few:
         print(
             f"greek: little to learn from: {', '.join(f'{n} of {letter}' for letter, n in few.items())}; "
-            "greek.source: rendered has 16 faces, and leaves your own pictures to be read",
+            "greek.source: rendered has hands and typefaces, and leaves your own pictures to be read",
             file=sys.stderr,
         )
 

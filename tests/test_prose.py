@@ -121,7 +121,7 @@ def test_other_letters_than_the_originals_are_named(reports):
     params = PARAMS.model_copy(deep=True)
     params.finetune.greek.letters[:] = ["delta", "chi"]
     text = prose.report(Study(reports, params))
-    assert "delta, chi: print; a new last layer alone" in text and "Delta, chi, learned from" in text
+    assert "delta, chi: rendered; a new last layer alone" in text and "Delta, chi, learned from" in text
 
 
 def test_letters_of_one_hand_are_not_taken_for_independent(reports):
@@ -131,11 +131,13 @@ def test_letters_of_one_hand_are_not_taken_for_independent(reports):
     assert "The letters held out are of Anna, Ben: " in told(reports)
 
 
-def test_print_is_called_print_and_handwriting_is_not(reports):
-    assert "print; all layers tuned" in told(reports)
+def test_what_is_rendered_is_called_so_and_handwriting_is_not(reports):
+    text = told(reports)
+    assert "rendered; all layers tuned" in text and "by whole hands or typefaces, kept for testing" in text
     change(reports / "greek/metrics.json", "letters", sources="folder rendered")
     text = told(reports)
-    assert "print; " not in text and "are print" not in text and "by writers, or in typefaces," in text
+    assert "rendered; " not in text and "that chance makes up, not" not in text
+    assert "by whole writers, made-up hands or typefaces, kept for testing" in text
 
 
 @pytest.mark.parametrize(

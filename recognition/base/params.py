@@ -74,6 +74,7 @@ class Train(Section):
 class Greek(Section):
     source: Literal["auto", "folder", "drive", "omniglot", "rendered"]
     timeout_s: Seconds
+    hands: Annotated[int, Field(ge=0, le=999)]
     held_out: Share
     seed: Seed
 

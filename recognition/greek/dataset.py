@@ -25,7 +25,7 @@ class Letter(NamedTuple):
 
     path: str  # below the data set's folder
     letter: str
-    writer: str  # or typeface; "" where unknown
+    writer: str  # or typeface, or made-up hand; "" where unknown
     split: str  # "train" or "held_out"
     source: str  # where the picture came from, as greek.source in params.yaml names it
     origin: str  # what it was there: a path, a drawer, a face

@@ -1,4 +1,4 @@
-"""Where pictures of Greek letters come from: the user, Google Drive, Omniglot, or the faces that matplotlib ships.
+"""Where pictures of Greek letters come from: the user, Google Drive, Omniglot, or this machine, which renders them.
 
 A source yields pictures of whatever letters it has, or says in a `Failure` why it has none.
 """
@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from recognition.base import alphabet, files
 from recognition.base.errors import UserError, quoted, shortened
-from recognition.greek import dataset
+from recognition.greek import dataset, hands
 from recognition.ink.decode import read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.pictures import SUFFIXES, find_pictures
@@ -46,7 +47,7 @@ class Picture(NamedTuple):
 
     letter: str
     name: str  # of its file, without suffix
-    writer: str  # or typeface; "" where unknown
+    writer: str  # or typeface, or made-up hand; "" where unknown
     origin: str  # what it was at its source
     grey: np.ndarray  # (H, W) uint8
 
@@ -191,7 +192,16 @@ def omniglot(scratch: Path, timeout_s: float, progress: Progress, complain: Comp
     return readable(found, complain)
 
 
-def rendered() -> list[Picture]:
+def rendered(n: int) -> list[Picture]:
+    """Every letter by each of `n` hands that chance makes up, and in every Greek face that matplotlib ships."""
+    return [
+        Picture(letter, f"hand-{hand:03}", f"hand {hand}", f"hand {hand}", hands.write(letter, hand))
+        for hand in range(1, n + 1)
+        for letter in alphabet.NAMES
+    ] + printed()
+
+
+def printed() -> list[Picture]:
     """Every letter in every Greek face that matplotlib ships. A typeface, in its four styles, is one writer."""
     from matplotlib import get_data_path
 
@@ -239,8 +249,8 @@ def file_names(pictures: list[Picture]) -> list[str]:
     taken, names = set(), []
     for picture in pictures:
         plain = re.sub(r"[^a-z0-9]+", "_", picture.name.lower()).strip("_") or "picture"
-        numbered = (plain, *(f"{plain}_{n}" for n in range(2, len(pictures) + 2)))
-        name = next(name for name in numbered if (picture.letter, name) not in taken)
+        numbered = (f"{plain}_{n}" for n in count(2))
+        name = next(name for name in chain([plain], numbered) if (picture.letter, name) not in taken)
         taken.add((picture.letter, name))
         names.append(name)
     return names

@@ -55,8 +55,8 @@ def other_letters(study: Study, name: str) -> list[str]:
     return [] if letters(study, name) == original.LETTERS[name]["letters"] else letters(study, name)
 
 
-def printed(study: Study) -> bool:
-    """Whether no letter is handwritten."""
+def rendered(study: Study) -> bool:
+    """Whether no letter was written by a person."""
     return study.metrics("greek", "letters")["sources"] == "rendered"
 
 

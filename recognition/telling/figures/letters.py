@@ -40,8 +40,12 @@ def samples(
     rows = {name: found for name in symbols if (found := [i for i in order if names[i] == name])}
     if not rows:
         return sentence("There are no letters.")
-    numbers = {writer: n for n, writer in enumerate(dict.fromkeys(writers[i] for i in order if writers[i]), 1)}
     most = max(map(len, rows.values()))
+    for row in rows.values():
+        row[:] = [row[place] for place in np.unique(np.linspace(0, len(row) - 1, LETTER_COLUMNS).round().astype(int))]
+    shown = {i for row in rows.values() for i in row}
+    named = dict.fromkeys(writers[i] for i in order if i in shown and writers[i])
+    numbers = {writer: n for n, writer in enumerate(named, 1)}
     legend = f"{len(names):,} pictures; on grey: held out"
     if most > LETTER_COLUMNS:
         legend += f"; {LETTER_COLUMNS} of a letter shown, of up to {most}"
@@ -55,11 +59,10 @@ def samples(
     for k, (name, row) in enumerate(rows.items()):
         y = top + k * pitch[1]
         write(figure, 0, y + cell / 2, f"{symbols[name]}  {name}", va="center")
-        chosen = [row[place] for place in np.unique(np.linspace(0, len(row) - 1, LETTER_COLUMNS).round().astype(int))]
-        strip = np.concatenate([_card(pictures[i], held_out[i]) for i in chosen], axis=1)
+        strip = np.concatenate([_card(pictures[i], held_out[i]) for i in row], axis=1)
         height, width = strip.shape
         add_picture(figure, (left, y, width / DPI, height / DPI), strip, vmin=0, vmax=255).set_axis_off()
-        for column, i in enumerate(chosen):
+        for column, i in enumerate(row):
             x = left + (column + 0.5) * pitch[0]
             write(figure, x, y + cell + 0.01, numbers.get(writers[i], ""), ha="center", va="top", size=4.5)
     return figure
