@@ -35,6 +35,15 @@ def test_the_classes_are_named_in_the_order_of_their_labels():
     assert {"mnist": list("0123456789"), "fashion_mnist": FashionMNIST.classes} == datasets.CLASSES
 
 
+def test_balanced_shows_each_class_as_often_and_every_picture():
+    labels = torch.tensor([1, 0, 1, 1, 3])
+    split = Split(torch.arange(5, dtype=torch.uint8).view(5, 1, 1), labels)
+    shown = split.balanced(4)
+    assert shown.labels.tolist() == [0] * 4 + [1] * 4 + [3] * 4
+    assert shown.pictures.flatten().tolist() == [1, 1, 1, 1, 0, 2, 3, 0, 4, 4, 4, 4]
+    assert split.balanced(2).pictures.flatten().tolist() == [1, 1, 1, 0, 2, 3, 4, 4, 4]
+
+
 def test_the_normalisation_is_mnists_known_one_and_torchvisions():
     split = datasets.load("mnist", DATA / "mnist", train=True)
     ours = datasets.normalisation(split.pictures)

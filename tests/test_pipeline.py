@@ -21,7 +21,7 @@ BIN = Path(sys.executable).parent
 TINY = {
     "train": {"epochs": 2, "held_out": 30000, "batch_size": 250},
     "greek": {"source": "rendered", "timeout_s": 1.0, "hands": 3},  # for the test that asks what does not answer
-    "all_layers": {"epochs": 2, "pictures": 400},
+    "all_layers": {"epochs": 2, "pictures": 100},
     "sweep": {"kernel_sizes": [5], "filters": [5], "noise_seeds": [3, 4], "held_out": 55000},
     "epochs": {"budgets": [1, 2]},
     "mobilenet": {"weights": "none", "pictures": 512, "epochs": 1, "held_out": 500},

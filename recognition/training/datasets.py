@@ -29,11 +29,10 @@ class Split(NamedTuple):
         return Split(self.pictures.to(device), self.labels.to(device))
 
     def balanced(self, n: int) -> "Split":
-        """About `n` pictures, each class as often as any other: every class's pictures over and over."""
-        classes = self.labels.unique()
-        each = max(1, n // len(classes))
-        places = [(self.labels == label).nonzero().flatten() for label in classes]
-        return self[torch.cat([place[torch.arange(each) % len(place)] for place in places])]
+        """Each class `n` times, its pictures over and over; as often as the commonest one here, if that is more."""
+        places = [(self.labels == label).nonzero().flatten() for label in self.labels.unique()]
+        n = max(n, *map(len, places))
+        return self[torch.cat([place[torch.arange(n) % len(place)] for place in places])]
 
 
 class Normalisation(NamedTuple):
