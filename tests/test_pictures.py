@@ -119,3 +119,8 @@ def test_label_of_words():
     assert label_of(Path("greek/beta_1.png"), names) == "beta"
     assert label_of(Path("greek/alphabet.png"), names) is None
     assert label_of(Path("10.png"), ["1", "10"]) == "10"
+
+
+def test_a_folders_own_readme_is_not_counted(tmp_path):
+    (tmp_path / "README.md").write_text("what belongs here")
+    assert find_pictures([tmp_path]).notes() == []

@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
     def notes(self) -> list[str]:
         """A line that counts what was passed over, if anything was."""
-        counts = [f"{n} {suffix or 'without a suffix'}" for suffix, n in self.passed_over.most_common()]
+        counts = [f"{n} {suffix or 'without a suffix'}" for suffix, n in self.passed_over.most_common() if n]
         return [f"passed over, no pictures by their names: {', '.join(counts)}"] if counts else []
 
 
@@ -87,7 +87,7 @@ def _look_into(root: Path, found: Found) -> None:
             waiting += [path for path in visible if os.path.islink(path)]  # noqa: PTH114  Path's would raise
             for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
                 if (suffix := path.suffix.lower()) not in SUFFIXES:
-                    found.passed_over[suffix] += 1
+                    found.passed_over[suffix] += path.name != "README.md"  # which tells of the folder
                 elif reason := _unreadable(path):
                     found.unread.append((path, reason))
                 else:
