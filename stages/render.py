@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
 from recognition.base import alphabet, files
 from recognition.base.determinism import pin_torch
 from recognition.greek import dataset
@@ -105,25 +103,32 @@ def own_pictures() -> dict[str, Figure]:
 
 def greek() -> dict[str, Figure]:
     """The pictures of Greek letters, and for each study its training and its readings."""
-    rows, pictures = dataset.load(LETTERS, {row.letter for row in dataset.read_table(LETTERS)})
-    by_path = {row.path: picture for row, picture in zip(rows, pictures, strict=True)}
+    rows = dataset.read_table(LETTERS)
     held_out = [row.split == "held_out" for row in rows]
-    names, writers = [row.letter for row in rows], [row.writer for row in rows]
-    found = {"letters": figures.letters.samples(pictures, names, writers, held_out, alphabet.SYMBOLS)}
+    samples = [row.letter for row in rows], [row.writer for row in rows], held_out, alphabet.SYMBOLS
+    found, read = {}, {}
+    shown = {i for row in figures.letters.shown_samples(*samples).values() for i in row}  # no others are loaded
+    place = {row.path: i for i, row in enumerate(rows)}
     for study, model in LETTER_MODELS.items():
         classes = checkpoints.load(model).classes
         readings = by_way(files.read_csv(FINETUNE / study / "held_out.csv"))
         *_, ours = readings.values()
+        true = [row["label"] for row in ours]
         labels, predictions = ([classes.index(row[key]) for row in ours] for key in ("label", "prediction"))
         counts = scores.confusion(labels, predictions, len(classes))
         curves = figures.training.finetuning_curves_from_table(files.read_csv(FINETUNE / study / "epochs.csv"))
         found[f"confusion_{study}"] = figures.digits.confusion(counts, classes)
         found[f"fig{NUMBERS[study]}_curves_{study}"] = curves
-        found[f"fig{NUMBERS[study]}_predictions_{study}"] = figures.letters.predictions(
-            np.array([by_path[row["path"]] for row in ours]),
-            [row["label"] for row in ours],
-            {way: ([row["prediction"] for row in own], probabilities(own)) for way, own in readings.items()},
-        )
+        ways = {way: ([row["prediction"] for row in own], probabilities(own)) for way, own in readings.items()}
+        places = [place[row["path"]] for row in ours]
+        shown |= {places[i] for i in figures.letters.shown_predictions(true, [names for names, _ in ways.values()])}
+        read[f"fig{NUMBERS[study]}_predictions_{study}"] = places, true, ways
+    wanted = sorted(shown)
+    pictures = dict(zip(wanted, dataset.pictures(LETTERS, [rows[i] for i in wanted]), strict=True))
+    found["letters"] = figures.letters.samples(pictures, *samples)
+    for name, (places, true, ways) in read.items():
+        images = {i: pictures[p] for i, p in enumerate(places) if p in pictures}
+        found[name] = figures.letters.predictions(images, true, ways)
     return found
 
 

@@ -88,7 +88,8 @@ def letters(names, writers, each=1):
     """`each` pictures of every letter by every writer, of whom the last is held out."""
     made = [(name, writer) for name in names for writer in writers for _ in range(each)]
     held_out = [len(writers) > 1 and writer == writers[-1] for _, writer in made]
-    return figures.letters.samples(pictures(len(made)), [n for n, _ in made], [w for _, w in made], held_out, SYMBOLS)
+    shown = dict(enumerate(pictures(len(made))))
+    return figures.letters.samples(shown, [n for n, _ in made], [w for _, w in made], held_out, SYMBOLS)
 
 
 def tuned(epochs: int, held_out: bool = True, first: int | None = 1):
@@ -106,7 +107,7 @@ def read_letters(n: int, wrong: int = 0):
     true = ["upsilon"] * n
     read = ["omicron" if i >= n - wrong else "upsilon" for i in range(n)]
     ways = {"last layer alone": (read, [0.5] * n), "all layers": (true, [0.99999] * n)}
-    return figures.letters.predictions(pictures(n), true, ways)
+    return figures.letters.predictions(dict(enumerate(pictures(n))), true, ways)
 
 
 DIMENSIONS = {  # levels, hypothesis, verdict
@@ -339,7 +340,8 @@ def test_letters_stand_in_the_alphabets_order_with_their_writers_numbers():
 
 
 def test_what_is_held_out_stands_on_grey():
-    figure = figures.letters.samples(np.zeros((2, 28, 28), np.uint8), ["pi"] * 2, ["", ""], [True, False], SYMBOLS)
+    empty = dict(enumerate(np.zeros((2, 28, 28), np.uint8)))
+    figure = figures.letters.samples(empty, ["pi"] * 2, ["", ""], [True, False], SYMBOLS)
     strip = figure.axes[0].images[0].get_array()
     assert strip[20, 20] == 0 and strip[20, -20] > 30  # held out come last
 

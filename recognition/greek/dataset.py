@@ -15,6 +15,7 @@ import numpy as np
 from recognition.base import files
 from recognition.base.alphabet import NAMES
 from recognition.base.errors import UserError
+from recognition.ink.normalise import IMAGE_SIZE
 from recognition.ink.pictures import prepare_all
 
 TABLE = "letters.csv"
@@ -87,9 +88,14 @@ def load(folder: Path, names: Iterable[str]) -> tuple[list[Letter], np.ndarray]:
     if lacking := set(names) - {row.letter for row in rows}:
         lacks = ", ".join(sorted(lacking, key=NAMES.index))
         raise UserError(f"{folder}: no picture of {lacks}; draw some, or set greek.source: auto in params.yaml")
-    prepared = []
-    for found in prepare_all([folder / row.path for row in rows]):
+    return rows, pictures(folder, rows)
+
+
+def pictures(folder: Path, rows: Sequence[Letter]) -> np.ndarray:
+    """These letters as a network reads them, (N, 28, 28) uint8. Raises UserError: one is not as it was written."""
+    prepared = np.empty((len(rows), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for i, found in enumerate(prepare_all([folder / row.path for row in rows])):
         if isinstance(found, UserError):
             raise found
-        prepared.append(found)
-    return rows, np.stack(prepared)
+        prepared[i] = found
+    return prepared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,34 +24,45 @@ from recognition.telling.figures.page import (
 )
 
 LETTER_COLUMNS = 20
+MOST_SHOWN = 24  # of what is read
+
+
+def shown_samples(
+    names: Sequence[str], writers: Sequence[str], held_out: Sequence[bool], symbols: Mapping[str, str]
+) -> dict[str, list[int]]:
+    """Which letters `samples` shows: a row a letter, in the order of `symbols` (name to sign), at most LETTER_COLUMNS
+    of each, evenly chosen, those held out last."""
+    order = sorted(range(len(names)), key=lambda i: (held_out[i], writers[i]))
+    rows = {name: found for name in symbols if (found := [i for i in order if names[i] == name])}
+    return {
+        name: [row[k] for k in np.unique(np.linspace(0, len(row) - 1, LETTER_COLUMNS).round().astype(int))]
+        for name, row in rows.items()
+    }
 
 
 @styled
 def samples(
-    pictures: np.ndarray,
+    pictures: Mapping[int, np.ndarray],
     names: Sequence[str],
     writers: Sequence[str],
     held_out: Sequence[bool],
     symbols: Mapping[str, str],
 ) -> Figure:
-    """The letters as a network sees them: `pictures` (n, 28, 28) uint8, each with its letter's name, its writer (""
-    where unknown) and whether it is held out. A row a letter, in the order of `symbols` (name to sign), at most
-    LETTER_COLUMNS of each, evenly chosen. A writer is a number below the picture; what is held out stands on grey."""
-    order = sorted(range(len(names)), key=lambda i: (held_out[i], writers[i]))
-    rows = {name: found for name in symbols if (found := [i for i in order if names[i] == name])}
+    """The letters as a network sees them, each with its letter's name, its writer ("" where unknown) and whether it is
+    held out; `pictures` holds (28, 28) uint8 of the `shown_samples`. A writer is a number below the picture; what is
+    held out stands on grey."""
+    rows = shown_samples(names, writers, held_out, symbols)
     if not rows:
         return sentence("There are no letters.")
-    most = max(map(len, rows.values()))
-    for row in rows.values():
-        row[:] = [row[place] for place in np.unique(np.linspace(0, len(row) - 1, LETTER_COLUMNS).round().astype(int))]
-    shown = {i for row in rows.values() for i in row}
-    named = dict.fromkeys(writers[i] for i in order if i in shown and writers[i])
+    most = max(Counter(names).values())
+    order = sorted({i for row in rows.values() for i in row}, key=lambda i: (held_out[i], writers[i]))
+    named = dict.fromkeys(writers[i] for i in order if writers[i])
     numbers = {writer: n for n, writer in enumerate(named, 1)}
     legend = f"{len(names):,} pictures; on grey: held out"
     if most > LETTER_COLUMNS:
         legend += f"; {LETTER_COLUMNS} of a letter shown, of up to {most}"
     lines = [legend, *textwrap.wrap("   ".join(f"{n} {writer}" for writer, n in numbers.items()), 130, max_lines=4)]
-    dots = _card(pictures[0], False).shape
+    dots = _card(pictures[order[0]], False).shape
     cell, left, line, pitch = dots[0] / DPI, 0.64, 0.12, (dots[1] / DPI, 0.37)
     top = line * len(lines) + 0.06
     figure = new_page(top + len(rows) * pitch[1])
@@ -68,20 +80,29 @@ def samples(
     return figure
 
 
-@styled
-def predictions(images: np.ndarray, true: Sequence[str], ways: dict[str, tuple[Sequence[str], Numbers]]) -> Figure:
-    """Fig. 13: held-out letters, `images` (n, 28, 28), each with its name and beneath it what each way reads and the
-    reading's probability (0 to 1); a wrong one is crossed, and a picture that our way, the last, misreads is framed.
+def shown_predictions(true: Sequence[str], ways: Sequence[Sequence[str]]) -> list[int]:
+    """Which letters `predictions` shows: all, or of more than MOST_SHOWN those first that some way reads wrong."""
+    everything = range(len(true))
+    wrong = [any(readings[i] != true[i] for readings in ways) for i in everything]
+    return list(everything) if len(true) <= MOST_SHOWN else sorted(everything, key=lambda i: not wrong[i])[:MOST_SHOWN]
 
-    Of more than 24 those that some way reads wrong come first and the rest is left out; the first line says so."""
-    n, most, columns = len(true), 24, 6
+
+@styled
+def predictions(
+    images: Mapping[int, np.ndarray], true: Sequence[str], ways: dict[str, tuple[Sequence[str], Numbers]]
+) -> Figure:
+    """Fig. 13: held-out letters, each with its name and beneath it what each way reads and the reading's probability
+    (0 to 1); a wrong one is crossed, and a picture that our way, the last, misreads is framed.
+
+    `images` holds (28, 28) of the `shown_predictions`, by their place; the first line says how many are not."""
+    n, columns = len(true), 6
     if n == 0:
         return sentence("No letters are held out.")
     right = {way: [r == t for r, t in zip(readings, true, strict=True)] for way, (readings, _) in ways.items()}
-    order = sorted(range(n), key=lambda i: all(found[i] for found in right.values()))[:most] if n > most else range(n)
+    order = shown_predictions(true, [readings for readings, _ in ways.values()])
     caption = "; ".join(f"{way}: {sum(found)} of {n} right" for way, found in right.items())
-    if n > most:
-        caption += f"; {most} shown" + ("" if all(map(all, right.values())) else ", wrong ones first")
+    if n > len(order):
+        caption += f"; {len(order)} shown" + ("" if all(map(all, right.values())) else ", wrong ones first")
     cell, top, pitch = 0.7, 0.37, (WIDTH / columns, 1.16 + 0.12 * (len(ways) - 1))  # 28 pixels of 5
     figure = new_page(top + math.ceil(len(order) / columns) * pitch[1] - 0.08)
     write(figure, 0, 0, caption, va="top")
