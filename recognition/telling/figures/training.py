@@ -127,7 +127,8 @@ def finetuning_curves(ways: dict[str, Curve]) -> Figure:
     upper.yaxis.set_major_locator(LogLocator(numticks=8))
     upper.tick_params(labelbottom=False)
     lower.set(xlabel="training pictures seen", ylabel="accuracy (%)")
-    lower.set_ylim(top=101)
+    lower.set_ylim(top=100)
+    lower.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     lower.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     figure.align_ylabels()
     return figure
