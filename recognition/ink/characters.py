@@ -1,0 +1,258 @@
+"""Strength of ink to characters: which ink is one, whatever else is on the paper."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import KDTree
+
+from recognition.ink.geometry import TOUCHING, distance, hull_area
+from recognition.ink.paper import Strength
+from recognition.ink.ruling import without_ruling
+
+SAME_INK = 0.4  # of the ink's level: what is weaker is no ink, but ruled lines, shadows or the page's back
+
+SPECK = 0.01  # of the heaviest piece's mass: what has less is noise
+MOST = 1000  # pieces that are looked at, the heaviest
+FARTHEST = 0.75  # of a character's extent that a stroke may stand off
+
+
+class Character(NamedTuple):
+    top: int  # of its box in the picture, pixels
+    left: int
+    ink: np.ndarray  # (height, width) float32, 0 on paper to 1
+    weight: float  # of its ink, the more the nearer to the picture's middle; what touches an edge weighs less
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """left, top, right, bottom"""
+        height, width = self.ink.shape
+        return self.left, self.top, self.left + width, self.top + height
+
+
+class Piece(NamedTuple):
+    """Ink that is, or may be, one character's."""
+
+    labels: list[int]  # of connected ink
+    rough: int  # the connected ink, weak ink too, that it was cut from
+    box: tuple[int, int, int, int]  # top, left, bottom, right
+    outline: np.ndarray  # (n, 2) row and column of its outermost pixels
+    mass: float  # sum of strength
+    level: float  # of its strong ink
+    contact: float  # how much of its length lies on the edge, 0 to 1
+    free: float  # the less, the nearer it is to the edge
+
+    @property
+    def weight(self) -> float:
+        """Of the one to read: large and strong, away from the picture's edges."""
+        return self.free * self.extent * self.extent * self.level * self.level
+
+    @property
+    def height(self) -> int:
+        return self.box[2] - self.box[0]
+
+    @property
+    def width(self) -> int:
+        return self.box[3] - self.box[1]
+
+    @property
+    def extent(self) -> int:
+        return max(self.height, self.width)
+
+
+def find_characters(strength: Strength) -> list[Character]:
+    """Every character in a picture, heaviest first; none where there is no ink."""
+    ink, noise, corner = strength
+    mask = without_ruling(ink > max(6 * noise, 0.05))
+    rough, n = ndimage.label(mask, TOUCHING)
+    if n == 0:
+        return []
+    # Each piece is cut at its own level of ink, so that a black table edge does not hide a pencil.
+    levels = np.append(np.inf, _level(ink, rough, n))
+    labels, n = ndimage.label(mask & (ink > SAME_INK * levels[rough]), TOUCHING)
+    pieces = _written(_pieces(labels, n, rough, ink), labels)
+    pieces = _joined(pieces)
+    height = _typical(pieces)
+    found = [
+        _character(ink, labels, piece, corner)
+        for piece in pieces
+        if not any(_underlines(piece, other, height) for other in pieces if other is not piece)
+    ]
+    return sorted(found, key=lambda character: -character.weight)
+
+
+def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> list[Piece]:
+    """Heaviest first; without specks, of which noise has many."""
+    index = np.arange(1, n + 1)
+    height, width = labels.shape
+    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+    outwards = np.maximum(y * y, x * x)
+    third = ink * ink * ink
+    mass = np.asarray(ndimage.sum(ink, labels, index))
+    level = _level(ink, labels, n)
+    central = np.asarray(
+        ndimage.sum(third * (1 - outwards * outwards), labels, index) / ndimage.sum(third, labels, index)
+    )
+    thin = _is_a_stroke(labels, rough)
+    edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=n + 1)[1:]
+    found = []
+    for i, (rows, columns) in enumerate(ndimage.find_objects(labels)):
+        if mass[i] < SPECK * mass.max():
+            continue
+        own = labels[rows, columns] == i + 1
+        box = rows.start, columns.start, rows.stop, columns.stop
+        outline = np.argwhere(own & ~ndimage.binary_erosion(own)) + np.array(box[:2])
+        contact = min(1, edge[i] / max(own.shape))
+        free = central[i] * (1 - contact) * (1 - contact)
+        origin = int(rough[tuple(outline[0])])
+        origin = origin if thin[origin - 1] else -i - 1
+        found.append(Piece([i + 1], origin, box, outline, float(mass[i]), float(level[i]), contact, float(free)))
+    return sorted(found, key=lambda piece: -piece.mass)[:MOST]
+
+
+def _is_a_stroke(labels: np.ndarray, rough: np.ndarray) -> np.ndarray:
+    """Of each connected ink, whether it is hardly broader than the strong ink in it: no shadow around it."""
+    index = np.arange(1, rough.max() + 1)
+    broad = np.asarray(ndimage.maximum(distance(rough > 0), rough, index))
+    strong = np.asarray(ndimage.maximum(distance(labels > 0), rough, index))
+    return broad < 2.5 * strong + 1
+
+
+def _level(ink: np.ndarray, labels: np.ndarray, n: int) -> np.ndarray:
+    """Each piece's level of strong ink: fourth over third powers, so that a wide weak part counts for little."""
+    index = np.arange(1, n + 1)
+    third = ink * ink * ink
+    return np.asarray(ndimage.sum(third * ink, labels, index) / ndimage.sum(third, labels, index))
+
+
+def _written(pieces: list[Piece], labels: np.ndarray) -> list[Piece]:
+    """Which pieces are writing: no frames around others, no specks, no weak traces, nothing that only enters."""
+    inside = [piece for piece in pieces if not _is_a_frame(piece, pieces, labels)]
+    main = max(inside, key=lambda piece: (piece.weight, piece.mass))
+    return [
+        piece
+        for piece in inside
+        if piece is main
+        or (piece.mass > SPECK * main.mass and piece.level > SAME_INK * main.level and piece.contact < 0.5)
+    ]
+
+
+def _is_a_frame(piece: Piece, pieces: list[Piece], labels: np.ndarray) -> bool:
+    """Whether a piece is a rectangle's outline with another piece inside."""
+    top, left, bottom, right = piece.box
+    inside = [
+        other
+        for other in pieces
+        if other.extent > 0.15 * piece.extent
+        and top < other.box[0] and left < other.box[1] and other.box[2] < bottom and other.box[3] < right
+    ]  # fmt: skip
+    if not inside:
+        return False
+    own = labels[top:bottom, left:right] == piece.labels[0]
+    whole = ndimage.binary_fill_holes(own)
+    if whole.sum() - own.sum() < 0.4 * own.size:
+        return False
+    return whole.sum() > 0.82 * hull_area(own)[1]
+
+
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    """Pieces that are one character each."""
+    while True:
+        height = _typical(pieces)
+        boxes = np.array([piece.box for piece in pieces])
+        trees = [KDTree(piece.outline) for piece in pieces]
+        leader = np.arange(len(pieces))
+        for i, large in enumerate(pieces):
+            top, left, bottom, right = large.box
+            apart = np.max([boxes[:, 0] - bottom, top - boxes[:, 2], boxes[:, 1] - right, left - boxes[:, 3]], axis=0)
+            for j in np.flatnonzero(apart <= FARTHEST * large.extent):
+                small = pieces[j]
+                if j <= i or leader[j] == leader[i]:
+                    continue
+                gap = float(trees[i].query(small.outline)[0].min())
+                if _belong(small, large, gap, height):
+                    leader[leader == leader[j]] = leader[i]
+        if (leader == np.arange(len(pieces))).all():
+            return pieces
+        groups = [[pieces[i] for i in np.flatnonzero(leader == own)] for own in np.unique(leader)]
+        pieces = sorted(map(_together, groups), key=lambda piece: -piece.mass)
+
+
+def _typical(pieces: list[Piece]) -> float:
+    """Height of a typical character: half of all ink is of smaller ones."""
+    smallest = sorted(pieces, key=lambda piece: piece.extent)
+    share = np.cumsum([piece.mass for piece in smallest])
+    return float(smallest[int(np.searchsorted(share, share[-1] / 2))].extent)
+
+
+def _together(pieces: list[Piece]) -> Piece:
+    boxes = np.array([piece.box for piece in pieces])
+    mass = sum(piece.mass for piece in pieces)
+    return Piece(
+        [label for piece in pieces for label in piece.labels],
+        pieces[0].rough,
+        (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()),
+        np.concatenate([piece.outline for piece in pieces]),
+        mass,
+        sum(piece.level * piece.mass for piece in pieces) / mass,
+        max(piece.contact for piece in pieces),
+        sum(piece.free * piece.mass for piece in pieces) / mass,
+    )
+
+
+def _belong(small: Piece, large: Piece, gap: float, height: float) -> bool:
+    """Whether two pieces are of one character: one above the other, one in the other, or a crumb beside its stroke."""
+    reach = (
+        min(FARTHEST, 0.25 + 1.5 * small.mass / large.mass) * large.extent
+    )  # a stroke stands farther off than a crumb
+    if gap > reach or (small.contact > 0 and large.contact == 0):
+        return False
+    if _underlines(small, large, height) or _underlines(large, small, height):
+        return False
+    a, b = small.box, large.box
+    beside = min(a[3], b[3]) - max(a[1], b[1])
+    level = min(a[2], b[2]) - max(a[0], b[0])
+    if beside > 0.9 * small.width and level > 0.9 * small.height:
+        return True
+    if small.rough == large.rough:
+        return True
+    above = beside > 0.4 * min(small.width, large.width)
+    if min(small.height, large.height) > 0.55 * height:  # two tall ones: two characters
+        return gap <= max((0.08 if above else 0.03) * height, 1.5)
+    if above:
+        return True
+    return gap <= (0.25 if small.mass < 0.1 * large.mass else 0.15) * large.extent
+
+
+def _underlines(line: Piece, other: Piece, height: float) -> bool:
+    """Whether a level stroke lies below something tall."""
+    if line.width < 0.5 * height or line.height > 0.3 * line.width or other.height < 0.5 * height:
+        return False
+    under = (line.box[0] + line.box[2]) / 2 > other.box[2] - 0.1 * other.height
+    return under and min(line.box[3], other.box[3]) - max(line.box[1], other.box[1]) > 0.5 * other.width
+
+
+def _character(ink: np.ndarray, labels: np.ndarray, piece: Piece, corner: tuple[int, int]) -> Character:
+    top, left, bottom, right = piece.box
+    top, left = max(top - 1, 0), max(left - 1, 0)
+    around = labels[top : bottom + 1, left : right + 1]
+    chosen = np.isin(around, piece.labels)
+    filled = _outlined(chosen)
+    chosen |= filled
+    fringe = ndimage.binary_dilation(chosen, TOUCHING) & (chosen | (around == 0))
+    own = np.clip((ink[top : bottom + 1, left : right + 1] / piece.level - 0.2) / 0.6, 0, 1)
+    own = np.where(fringe, np.where(filled, 1, own), 0).astype(np.float32)
+    return Character(top + corner[0], left + corner[1], own, piece.weight)
+
+
+def _outlined(mask: np.ndarray) -> np.ndarray:
+    """What a character's strokes enclose where only their outlines are drawn: long holes, wider than the pen."""
+    holes, n = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    filled = np.zeros_like(mask)
+    if n:
+        pen = 2 * float(distance(mask)[mask].mean())
+        radius = np.asarray(ndimage.maximum(distance(holes > 0), holes, np.arange(1, n + 1)))
+        area = np.bincount(holes.ravel())[1:]
+        long = (area > 14 * radius * radius) & (radius > pen)
+        filled = np.append(False, long)[holes]
+    return filled if filled.sum() > 1.2 * mask.sum() else np.zeros_like(mask)

@@ -1,0 +1,194 @@
+"""Grey values to the strength of ink: where the sheet or the canvas is, what its light is, which side the ink is on.
+
+The same bytes on every processor: numpy picks its kernels for powers, exponentials and matrix products by the
+instructions that it finds, and they round differently. So here are sums, products, quotients and comparisons only.
+"""
+
+import itertools
+import math
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from recognition.ink.geometry import TOUCHING, hull_area, resize
+
+SMALL = 256  # pixels, the side on which sheets are looked for
+LEVELS = 8  # at which grey value a sheet's edge may lie
+WIDEST = 0.4  # of the picture's side: no stroke is wider
+
+
+class Strength(NamedTuple):
+    ink: np.ndarray  # (H, W) float32, 0 on paper to 1: how much darker (or lighter) than the paper around
+    noise: float  # its standard deviation on bare paper
+    corner: tuple[int, int] = (0, 0)  # top and left of `ink` in the picture
+
+
+def strength(grey: np.ndarray) -> Strength:
+    """Strength of what is on the paper, of a picture (H, W) uint8.
+
+    Whether ink is darker or lighter than the paper is decided from the picture. Light is taken to multiply: ink is what
+    is darker by some share than the brightest paper around. Where one sheet, canvas or box in the picture holds nearly
+    all ink, nothing is told of what lies around it.
+    """
+    sheet = find_sheet(grey)
+    if sheet is None:
+        return _strength(grey)
+    rows, columns = (np.flatnonzero(sheet.any(axis=axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    found = _strength(_alone(grey[box], sheet[box], 3))
+    return Strength(np.where(sheet[box], found.ink, 0), found.noise, (int(rows[0]), int(columns[0])))
+
+
+def _alone(grey: np.ndarray, region: np.ndarray, edge: int) -> np.ndarray:
+    """With the nearest grey value of the region outside it, and in its outermost `edge` pixels."""
+    inside = ndimage.binary_erosion(region, TOUCHING, iterations=edge, border_value=1)
+    if inside.all() or not inside.any():
+        return grey
+    rows, columns = np.asarray(ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True))
+    return grey[rows, columns]
+
+
+def _strength(grey: np.ndarray) -> Strength:
+    grey = _without_specks(grey)
+    level = np.float32(255) - grey if _is_light_on_dark(grey) else grey.astype(np.float32)
+    side = max(level.shape)
+    smooth = _blurred(level, side / 1000) if side > 100 else level
+    window = int(WIDEST * side) | 1
+    paper = ndimage.grey_closing(smooth, size=(window, window), mode="nearest")
+    ink = 1 - smooth / np.maximum(paper, 1)
+    ink -= np.quantile(ink, 0.25)  # the brightest paper around is brighter than most; ink may fill half
+    apart = 1 + side // 200  # of pixels that differ by noise alone, but for the edges of strokes
+    difference = np.median(abs(ink - np.roll(ink, apart, axis=0)))
+    noise = 1.48 / math.sqrt(2) * float(difference)  # as of a normal distribution
+    return Strength(np.clip(ink, 0, 1).astype(np.float32), noise)
+
+
+def _without_specks(grey: np.ndarray) -> np.ndarray:
+    """Without salt and pepper: single pixels, each far from its neighbours. A line as thin as they are stays."""
+    if min(grey.shape) < 60:
+        return grey
+    median = ndimage.median_filter(grey, 3, mode="nearest")
+    apart = (abs(grey.astype(np.int16) - median) > 60).astype(np.uint8)
+    around = ndimage.correlate(apart, TOUCHING.astype(np.uint8), mode="constant")
+    if (apart & (around == 1)).mean() < 0.005:
+        return grey
+    return ndimage.median_filter(median, 3, mode="nearest")
+
+
+def _is_light_on_dark(grey: np.ndarray) -> bool:
+    """Ink is what deviates from the grey around: the sign of the deviation's third moment."""
+    small = np.asarray(resize(grey, 64), dtype=np.float64)
+    deviation = small - ndimage.uniform_filter(small, int(0.3 * max(small.shape)) | 1, mode="nearest")
+    return bool((deviation * deviation * deviation).sum() > 0)
+
+
+def _blurred(level: np.ndarray, deviation: float) -> np.ndarray:
+    """Gaussian, `deviation` in pixels. Its exponentials are decimal: Python's and numpy's own vary in the last bit."""
+    reach = int(4 * deviation + 0.5)
+    steps = [k / deviation for k in range(-reach, reach + 1)]
+    weights = [float(Decimal(-step * step / 2).exp()) for step in steps]
+    total = math.fsum(weights)  # exact: Python's own sum varies by its version
+    for axis in (0, 1):
+        level = ndimage.correlate1d(level, [weight / total for weight in weights], axis)
+    return level
+
+
+# ---- the sheet
+
+
+def find_sheet(grey: np.ndarray) -> np.ndarray | None:
+    """The part of a picture that is written on, (H, W) bool: paper on a desk, a canvas in a window, a box drawn around.
+
+    None: all of it. A sheet has an outline as of a rectangle, perhaps cut by the picture's edge, and holds nearly all
+    of the picture's ink.
+    """
+    small = np.asarray(resize(grey, min(SMALL, max(grey.shape))))
+    found = np.ones(small.shape, dtype=bool)
+    candidates = _sheets(small)
+    best = None
+    while True:
+        inner = [c for c in candidates if (c & ~found).sum() < 0.02 * c.sum() and c.sum() < 0.97 * found.sum()]
+        held = next((c for c in inner if _holds_the_ink(small, c, found)), None)
+        if held is None:
+            break
+        best = found = held
+    if best is None:
+        return None
+    best = ndimage.binary_erosion(best, TOUCHING, iterations=2, border_value=1)
+    rows = np.minimum((np.arange(grey.shape[0]) + 0.5) * small.shape[0] / grey.shape[0], small.shape[0] - 1).astype(int)
+    columns = np.minimum((np.arange(grey.shape[1]) + 0.5) * small.shape[1] / grey.shape[1], small.shape[1] - 1).astype(
+        int
+    )
+    return best[rows[:, None], columns]
+
+
+def _sheets(small: np.ndarray) -> list[np.ndarray]:
+    """Regions lighter or darker than some level whose outline may be a sheet's, largest first."""
+    sharp = ndimage.maximum_filter(small, 7).astype(int) - ndimage.minimum_filter(small, 7)
+    edge = np.ones(small.shape, dtype=bool)
+    edge[4:-4, 4:-4] = False
+    step = max(8, 4 * np.median(sharp))
+    found: list[np.ndarray] = []
+    for level in _levels(small):
+        for region in (small > level, small < level):
+            core = ndimage.binary_erosion(region, TOUCHING, iterations=2, border_value=1)
+            labels, _ = ndimage.label(core)
+            for index, box in enumerate(ndimage.find_objects(labels), 1):
+                height, width = (s.stop - s.start for s in box)
+                if height * width < 0.03 * small.size or min(height, width) < 20:
+                    continue
+                whole = ndimage.binary_dilation(ndimage.binary_fill_holes(labels == index), TOUCHING, iterations=2)
+                if whole.sum() > 0.97 * small.size or not _is_a_sheet(whole):
+                    continue
+                outline = whole & ~ndimage.binary_erosion(whole, TOUCHING) & ~edge
+                if not outline.any() or np.quantile(sharp[outline], 0.1) < step:
+                    continue
+                if all((whole ^ other).sum() > 0.03 * whole.sum() for other in found):
+                    found.append(whole)
+    return sorted(found, key=np.sum, reverse=True)
+
+
+def _levels(small: np.ndarray) -> list[float]:
+    """Grey values between those that are frequent, and some evenly spaced for outlines, which are not."""
+    frequent = np.unique(np.quantile(small, np.arange(0, 21) / 20, method="nearest").astype(int))
+    between = [(a + b) / 2 for a, b in itertools.pairwise(frequent) if b - a > 5]
+    low, high = int(small.min()), int(small.max())
+    return [*between, *(low + (high - low) * k / LEVELS for k in range(1, LEVELS))]
+
+
+def _is_a_sheet(region: np.ndarray) -> bool:
+    area = int(region.sum())
+    hull, rectangle = hull_area(region)
+    edges = region[0].any() + region[-1].any() + region[:, 0].any() + region[:, -1].any()
+    return area > 0.92 * hull and (area > 0.88 * rectangle or edges >= 2)
+
+
+def _holds_the_ink(small: np.ndarray, sheet: np.ndarray, around: np.ndarray) -> bool:
+    """Whether of what is written nearly all is in the sheet, and nothing crosses its edge."""
+    side = min(sheet.any(axis=0).sum(), sheet.any(axis=1).sum())
+    beyond = around & ~ndimage.binary_dilation(sheet, TOUCHING, iterations=5)
+    inside, outside = (_largest(small, region, side) for region in (sheet, beyond))
+    return inside > max(0.01, 2 * outside)
+
+
+def _largest(small: np.ndarray, region: np.ndarray, longest: float) -> float:
+    """Extent, in pixels times the fourth power of its strength, of the largest piece of ink in the region: no block, no
+    bar longer than `longest`, not at the region's edge."""
+    if region.sum() < 50:
+        return 0
+    ink, noise, _ = _strength(_alone(small, region, 3))
+    pieces, n = ndimage.label((ink > max(6 * noise, 0.08)) & region, TOUCHING)
+    if not n:
+        return 0
+    index = np.arange(1, n + 1)
+    inner = ndimage.binary_erosion(region, TOUCHING, iterations=6, border_value=1)
+    within = np.asarray(ndimage.minimum(inner, pieces, index)) > 0
+    level = np.asarray(ndimage.mean(ink, pieces, index))
+    sizes = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(pieces)])
+    block = np.bincount(pieces.ravel())[1:] > 0.8 * sizes.prod(axis=1)
+    block &= sizes.min(axis=1) > 0.25 * sizes.max(axis=1)
+    bar = (sizes.max(axis=1) > longest) & (sizes.min(axis=1) < 0.25 * sizes.max(axis=1))
+    found = sizes.max(axis=1) * level * level * level * level * (within & ~block & ~bar)
+    return float(found.max())

@@ -1,0 +1,207 @@
+"""Which ink is one character, whatever lies around it."""
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from test_handwriting import FIVE, FOUR, XI, page, read, shifted_difference, strokes
+
+from recognition.ink.characters import find_characters
+from recognition.ink.geometry import hull_area
+from recognition.ink.paper import find_sheet, strength
+from recognition.ink.ruling import without_ruling
+
+BOX = [[(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]]
+ZERO = [[(0.5, 0), (0.2, 0.2), (0.15, 0.5), (0.2, 0.8), (0.5, 1), (0.8, 0.8), (0.85, 0.5), (0.8, 0.2), (0.5, 0)]]
+
+
+def found(grey):
+    return find_characters(strength(grey))
+
+
+def sheet(*characters, side=600, width=8):
+    """Ink of several: (lines, height, at) each."""
+    return np.max([strokes(*lines, width=width, side=side, height=h, at=at) for lines, h, at in characters], axis=0)
+
+
+def assert_box(character, at, lines, height, width=8):
+    points = np.array([point for line in lines for point in line])
+    low, high = ((points - 0.5) * height + at).min(axis=0) - width / 2, ((points - 0.5) * height + at).max(axis=0)
+    np.testing.assert_allclose(character.box, [*low, *(high + width / 2)], atol=3)
+
+
+def test_characters_are_found_with_their_boxes_heaviest_first():
+    places = [(FOUR, 140, (120, 300)), (FIVE, 120, (300, 310)), (XI, 100, (480, 290))]
+    characters = found(page(sheet(*places)))
+    assert len(characters) == 3
+    for lines, height, at in places:
+        [one] = [c for c in characters if c.left <= at[0] < c.box[2]]
+        assert_box(one, at, lines, height)
+    assert [c.weight for c in characters] == sorted((c.weight for c in characters), reverse=True)
+
+
+def test_rows_close_to_each_other_stay_apart():
+    places = [(FOUR, 100, (x, y)) for x, y in itertools.product((100, 220, 340), (150, 270, 390))]
+    assert len(found(page(sheet(*places)))) == 9
+
+
+@pytest.mark.parametrize("lines", [FOUR, FIVE, XI, ZERO])
+@pytest.mark.parametrize("ink", [60, 160])
+def test_light_added_and_place_change_no_boxes(lines, ink):
+    here, there = (found(page(sheet((lines, 150, at)), ink=ink)) for at in ((200, 200), (370, 350)))
+    light = np.linspace(1, 0.5, 600)
+    lit = found(np.round(page(sheet((lines, 150, (200, 200))), ink=ink) * light).astype(np.uint8))
+    assert len(here) == len(there) == len(lit) == 1
+    np.testing.assert_allclose(np.add(here[0].box, [170, 150, 170, 150]), there[0].box, atol=2)
+    np.testing.assert_allclose(here[0].box, lit[0].box, atol=3)
+
+
+def alone(lines, height, at):
+    return read(page(sheet((lines, height, at))))
+
+
+def test_a_larger_neighbour_is_no_part_of_it_and_neither_is_a_smaller_one():
+    for bold in (8, 24):
+        small = strokes(*FIVE, width=bold, side=600, height=90, at=(460, 300))
+        both = page(np.maximum(sheet((FOUR, 170, (280, 300))), small))
+        assert shifted_difference(alone(FOUR, 170, (280, 300)), read(both)) < 0.05
+
+
+@pytest.mark.parametrize("angle", [0, 5])
+@pytest.mark.parametrize("lines", [FOUR, ZERO])
+def test_a_box_around_is_not_read(lines, angle):
+    box = ndimage.rotate(strokes(*BOX, width=8, side=600, height=300, at=(300, 300)), angle, reshape=False, order=1)
+    boxed = page(np.maximum(sheet((lines, 170, (300, 300))), box))
+    assert shifted_difference(alone(lines, 170, (300, 300)), read(boxed)) < 0.05
+
+
+def test_many_boxes_with_a_character_each_are_not_read():
+    places = [(FOUR, 80, (x, 300)) for x in (150, 300, 450)]
+    boxes = [(BOX, 130, at) for _, _, at in places]
+    assert len(found(page(sheet(*places, *boxes)))) == 3
+
+
+def test_an_underline_is_not_read_but_bars_are():
+    line = [[(0, 0.5), (1, 0.5)]]
+    under = page(sheet((FOUR, 150, (300, 280)), (line, 220, (300, 385))))
+    assert shifted_difference(alone(FOUR, 150, (300, 280)), read(under)) < 0.05
+    [xi] = found(page(sheet((XI, 150, (300, 300)))))
+    assert_box(xi, (300, 300), XI, 150)
+
+
+def test_what_is_drawn_as_an_outline_is_filled_and_a_loop_is_not():
+    thick = strokes(*FOUR, width=34, side=600, height=250, at=(300, 300)) > 0.5
+    outline = thick & ~ndimage.binary_erosion(thick, iterations=5)
+    assert shifted_difference(read(page(thick)), read(page(outline))) < 0.2
+    ring = read(page(sheet((ZERO, 250, (300, 300)))))
+    assert ring[14, 14] == 0
+
+
+def test_salt_and_pepper_is_left_out_and_a_line_of_one_pixel_is_not():
+    grey = page(sheet((FOUR, 250, (300, 300))))
+    salted = grey.copy()
+    salted[np.random.default_rng(0).random(grey.shape) < 0.05] = 255
+    salted[np.random.default_rng(1).random(grey.shape) < 0.05] = 0
+    assert shifted_difference(read(grey), read(salted)) < 0.1
+    thin = page(strokes(*FOUR, width=1, side=120, height=80, at=(60, 60)))
+    assert (abs(ndimage.median_filter(thin, 3).astype(int) - thin) > 60).mean() > 0.005  # it would be taken for specks
+    assert shifted_difference(read(grey), read(thin)) < 0.2
+
+
+# ---- the sheet
+
+
+def put(content, around, at):
+    picture = around.copy()
+    top, left = at
+    picture[top : top + content.shape[0], left : left + content.shape[1]] = content
+    return picture
+
+
+PAPER = page(sheet((FOUR, 110, (150, 150)), side=300))
+DESK = np.full((600, 600), 70, np.uint8)
+SURROUNDINGS = {
+    "paper on a desk": (PAPER, DESK, (120, 180)),
+    "its corner": (PAPER, DESK, (0, 0)),
+    "black canvas on a page": (255 - PAPER, np.full((600, 600), 250, np.uint8), (150, 150)),
+    "black in a white frame": (np.pad(255 - PAPER, 12, constant_values=250), None, (0, 0)),
+    "canvas with a line around": (np.pad(np.pad(PAPER, 3, constant_values=40), 25, constant_values=225), None, (0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_a_sheet_is_read_as_if_it_were_alone(name):
+    content, around, at = SURROUNDINGS[name]
+    picture = content if around is None else put(content, around, at)
+    assert shifted_difference(read(PAPER), read(picture)) < 0.06
+
+
+def test_a_sheet_is_found_where_it_is():
+    sheet_there = find_sheet(put(PAPER, DESK, (120, 180)))
+    wanted = put(np.ones((300, 300), bool), np.zeros((600, 600), bool), (120, 180))
+    assert (sheet_there & wanted).sum() > 0.93 * (sheet_there | wanted).sum()
+
+
+@pytest.mark.parametrize("lines", [FOUR, FIVE, XI, ZERO])
+def test_bare_paper_its_light_and_its_shadows_have_no_sheet(lines):
+    grey = page(sheet((lines, 200, (300, 300)), width=30))
+    assert find_sheet(grey) is None
+    assert find_sheet(np.round(grey * np.linspace(1, 0.4, 600)).astype(np.uint8)) is None
+    many = page(sheet(*((lines, 90, at) for at in itertools.product((120, 300, 480), (120, 300, 480)))))
+    many[:, 330:] = np.round(many[:, 330:] * 0.6)  # a hard shadow, with writing on both sides
+    assert find_sheet(many) is None
+    assert len(found(many)) == 9
+
+
+def test_a_hull_and_the_least_rectangle_in_closed_form():
+    mask = np.zeros((90, 120), bool)
+    mask[20:60, 30:100] = True
+    assert hull_area(mask) == (40 * 70, 40 * 70)
+    y, x = np.indices((301, 301)) - 150
+    area, rectangle = hull_area(x * x + y * y <= 140 * 140)
+    assert area == pytest.approx(np.pi * 140 * 140, rel=0.02)
+    assert rectangle == pytest.approx(4 * 140 * 140, rel=0.02)
+    area, rectangle = hull_area(abs(x) + abs(y) <= 140)
+    assert area == pytest.approx(rectangle, rel=0.02)  # a square on its corner
+    assert hull_area(np.ones((1, 1), bool)) == (1, 1)
+
+
+# ---- ruling
+
+
+@pytest.mark.parametrize("angle", [-7, -5, 0, 2, 5, 7])
+@pytest.mark.parametrize("upright", [False, True])
+def test_ruled_lines_at_any_slant_a_page_is_held_are_taken_out(angle, upright):
+    y, x = np.indices((600, 600))
+    rows = y - (x - 300) * np.tan(np.radians(angle))
+    lines = (rows % 110) < 4
+    own = sheet((FOUR, 180, (300, 300)), width=18) > 0.5
+    mask = lines | own
+    kept = without_ruling(mask.T.copy() if upright else mask)
+    kept = kept.T if upright else kept
+    assert (kept & lines & ~own).sum() < 0.02 * (lines & ~own).sum()
+    assert (kept & own).sum() > 0.9 * own.sum()
+
+
+# ---- what comes from nowhere
+
+
+HARD = {
+    "noise": np.random.default_rng(0).integers(0, 256, (600, 600)).astype(np.uint8),
+    "thousands of dots": np.where((np.indices((600, 600)) % 8 < 4).all(axis=0), 30, 220).astype(np.uint8),
+    "flat": np.full((600, 600), 200, np.uint8),
+    "one pixel": np.zeros((1, 1), np.uint8),
+    "a line of pixels": np.random.default_rng(0).integers(0, 99, (1, 600)).astype(np.uint8),
+    "a slope": np.tile(np.arange(600) // 3, (600, 1)).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_any_picture_is_done_soon(name):
+    begun = time.process_time()
+    characters = found(HARD[name])
+    assert time.process_time() - begun < 10  # seconds of this process, however busy the machine
+    assert len(characters) <= 1000
+    assert name not in ("flat", "one pixel") or not characters
