@@ -1,4 +1,4 @@
-"""The command line: `python -m recognition predict PATH...` and `python -m recognition results`."""
+"""The command line: `python -m recognition predict PATH...`, `read PATH...` and `results`."""
 
 import sys
 
@@ -14,20 +14,66 @@ import argparse
 import codecs
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recognition.base import files
 from recognition.base.determinism import pin_arithmetic
 from recognition.base.errors import UserError, one_line, visible
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tqdm import tqdm
+
+    from recognition.ink.pictures import Found
+    from recognition.training.checkpoints import Checkpoint
 
 MODEL = Path(__file__).parent.parent / "models" / "train" / "checkpoint.pth"
 
 
 def predict(paths: list[Path], model: Path, table: Path | None) -> int:
     """Print a row for every picture and a line for every one that cannot be read; returns the exit code."""
+    from recognition.ink import read
+
+    checkpoint, found, bar = begin(paths, model)
+    with bar:
+        readings, unreadable = read.read(checkpoint, found.pictures, bar.update)
+    notes = [f"{r.path}: {r.characters} characters; `read` reads them all" for r in readings if r.characters > 1]
+    rows = files.csv_text(read.columns(checkpoint.classes), [r.row() for r in readings])
+    return tell(rows, rows, table, notes, found.complaints() + unreadable)
+
+
+def read(paths: list[Path], model: Path, table: Path | None, folder: Path | None) -> int:
+    """Print what is written in every picture, line by line; returns the exit code."""
+    from recognition.ink import read
+    from recognition.ink.draw import draw
+
+    checkpoint, found, bar = begin(paths, model)
+    names = dict(zip(found.pictures, distinct([path.stem for path in found.pictures]), strict=True))
+
+    def show(path: Path, grey: "np.ndarray", sheet: read.Sheet) -> None:
+        if folder:
+            drawing = folder / f"{names[path]}.png"
+            try:
+                files.write_png(drawing, draw(grey, [(one.box, one.sign) for line in sheet.lines for one in line]))
+            except OSError as error:
+                raise UserError(f"{drawing}: {error.strerror}; name a folder that can be written") from None
+
+    with bar:
+        pages, unreadable = read.read_sheets(checkpoint, found.pictures, bar.update, show)
+    notes = [f"{p.path}: read turned clockwise by {p.sheet.turn} degrees" for p in pages if p.sheet.turn]
+    rows = files.csv_text(read.sheet_columns(checkpoint.classes), [row for page in pages for row in page.rows()])
+    texts = [f"{page.sheet.text}\n" for page in pages]
+    if len(found.pictures) > 1:
+        texts = [f"{page.path}:\n{text}" for page, text in zip(pages, texts, strict=True)]
+    return tell("\n".join(texts), rows, table, notes, found.complaints() + unreadable)
+
+
+def begin(paths: list[Path], model: Path) -> tuple["Checkpoint", "Found", "tqdm"]:
+    """The network, the pictures to read, and a bar of how far that is. Raises UserError: one of them is not there."""
     from tqdm import tqdm
 
     from recognition.base.determinism import pin_torch
-    from recognition.ink import pictures, read
+    from recognition.ink import pictures
     from recognition.training import checkpoints
 
     door.imported()
@@ -38,20 +84,29 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
         print(one_line(note), file=sys.stderr)
     if not found.pictures and not found.unread:
         raise UserError(f"{paths[0]}: no pictures there; their names end in .jpg, .png or another such suffix")
-    with tqdm(total=len(found.pictures), unit=" pictures", leave=False, disable=None) as bar:
-        readings, unreadable = read.read(checkpoint, found.pictures, bar.update)
-    failures = found.complaints() + unreadable
-    header, rows = read.columns(checkpoint.classes), [r.row() for r in readings]
-    text = files.csv_text(header, rows)
+    return checkpoint, found, tqdm(total=len(found.pictures), unit=" pictures", leave=False, disable=None)
+
+
+def tell(text: str, rows: str, table: Path | None, notes: list[str], failures: list[str]) -> int:
+    """Write the rows to the table, if any, and print all else, whatever comes of that; returns the exit code."""
     try:
         if table:
-            write(table, text)
+            write(table, rows)
     finally:
-        for failure in failures:
-            print(f"error: {one_line(failure)}", file=sys.stderr)
+        for line in [*notes, *(f"error: {failure}" for failure in failures)]:
+            print(one_line(line), file=sys.stderr)
         shown = "\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text
         print(shown, end="", flush=True)
     return 1 if failures else 0
+
+
+def distinct(names: list[str]) -> list[str]:
+    """The same names, with a number behind each that was there before."""
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{n}" for n in range(2, len(names) + 1))
+        found[next(free for free in (name, *numbered) if free not in found)] = None
+    return list(found)
 
 
 def results() -> int:
@@ -87,11 +142,16 @@ def as_bytes(error: UnicodeError) -> tuple[bytes, int]:
 def main() -> int | str:
     parser = argparse.ArgumentParser(prog="python -m recognition")
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("predict", help="say what a trained network reads in pictures")
-    command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures")
-    command.add_argument("--model", type=Path, default=MODEL, help="a checkpoint; default: the digit network")
+    pictures = argparse.ArgumentParser(add_help=False)
+    pictures.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures")
+    pictures.add_argument("--model", type=Path, default=MODEL, help="a checkpoint; default: the digit network")
+    command = commands.add_parser("predict", parents=[pictures], help="say which one character each picture shows")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to this file too")
     command.set_defaults(run=lambda given: predict(given.paths, given.model, given.csv))
+    command = commands.add_parser("read", parents=[pictures], help="read all that is written in each picture")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write a row for each character to this file")
+    command.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw what is read where into this folder")
+    command.set_defaults(run=lambda given: read(given.paths, given.model, given.csv, given.pictures))
     command = commands.add_parser("results", help="the study's numbers beside the original's")
     command.set_defaults(run=lambda given: results())
     arguments = parser.parse_args()

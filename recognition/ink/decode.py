@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
+from typing import NamedTuple
 
 import numpy as np
 import PIL
@@ -105,15 +106,27 @@ class Room:
 ROOM = Room(MAX_BYTES)
 
 
+class Picture(NamedTuple):
+    grey: np.ndarray  # (H, W) uint8, upright, at most MAX_SIDE high and wide
+    scale: float  # pixels of the upright original to one of `grey`
+
+
 def read_grey(path: Path) -> np.ndarray:
-    """Decode a picture to (H, W) uint8 grey values, upright, at most MAX_SIDE high and wide.
+    """Decode a picture to (H, W) uint8 grey values, upright, at most MAX_SIDE high and wide. Raises UserError."""
+    return read_picture(path).grey
+
+
+def read_picture(path: Path) -> Picture:
+    """Decode a picture to grey values.
 
     What is transparent becomes white, or black where the ink is white. Of an animation or several
     pages, the first. Raises UserError.
     """
     try:
         with ROOM.taken(_needed(path)), _opened(path) as image:
-            return _decode(image)
+            side = max(image.size)
+            grey = _decode(image)
+            return Picture(grey, side / max(grey.shape))
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         room = f"{MAX_BYTES / 1e9:g} GB"
         raise UserError(

@@ -1,7 +1,7 @@
-"""Pictures of one handwritten character each: which there are, their labels, and each as 28x28. No torch.
+"""Pictures of handwriting: which there are, their labels, and the character of each as 28x28. No torch.
 
-Three steps, each of which can be looked at: `read_grey` (file to grey values), `find_ink` (grey values to the strength
-of the ink of the one character), `normalise` (ink to 28x28). `prepare` does all of it.
+Four steps, each of which can be looked at: `read_grey` (file to grey values), `strength` (grey values to that of ink),
+`find_characters` (which ink is one character), `normalise` (a character's ink to 28x28). `prepare` does all of it.
 """
 
 import errno
@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from stat import S_ISREG
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
 from recognition.base import machine
 from recognition.base.errors import UserError
+from recognition.ink.characters import Character, find_characters
 from recognition.ink.decode import FORMATS, read_grey
-from recognition.ink.find import find_ink
 from recognition.ink.normalise import normalise
+from recognition.ink.paper import strength
+
+T = TypeVar("T")
 
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes.split())
 
@@ -121,23 +124,36 @@ def label_of(picture: Path, classes: Sequence[str]) -> str | None:
     return next((name for name in classes if re.match(rf"{re.escape(name)}(?![^\W_])", picture.name)), None)
 
 
+def characters_of(path: Path) -> list[Character]:
+    """What is written in a picture, heaviest first. Raises UserError: it cannot be read, or is empty."""
+    return find_characters(strength(read_grey(path))) or no_ink(path)
+
+
+def no_ink(path: Path) -> NoReturn:
+    raise UserError(f"{path}: no ink found; what is written must be darker or lighter than its paper")
+
+
 def prepare(path: Path) -> np.ndarray:
-    """The picture at `path` as a network reads it, (28, 28) uint8. Raises UserError: it cannot be read, or is empty."""
-    ink = find_ink(read_grey(path))
-    if not ink.any():
-        raise UserError(f"{path}: no ink found; the picture must show one character, darker or lighter than its paper")
-    return normalise(ink)
+    """The picture's one character, or the heaviest, as a network reads it, (28, 28) uint8. Raises UserError."""
+    return normalise(characters_of(path)[0].ink)
 
 
-def prepare_all(paths: Sequence[Path], seen: Callable[[int], object] = lambda n: None) -> list[np.ndarray | UserError]:
-    """Every picture as `prepare` makes it, or why there is none, side by side on every core, in the order given.
+def prepare_all(paths: Sequence[Path]) -> list[np.ndarray | UserError]:
+    """Every picture as `prepare` makes it, or why there is none."""
+    return side_by_side(prepare, paths)
+
+
+def side_by_side(
+    do: Callable[[Path], T], paths: Sequence[Path], seen: Callable[[int], object] = lambda n: None
+) -> list[T | UserError]:
+    """What `do` makes of every path, or the UserError that it raises, on every core, in the order given.
 
     `seen` is called with the number done since its last call.
     """
 
-    def one(path: Path) -> np.ndarray | UserError:
+    def one(path: Path) -> T | UserError:
         try:
-            return prepare(path)
+            return do(path)
         except UserError as error:
             return UserError(str(error))  # the one raised holds on to all that was decoded
 

@@ -1,0 +1,78 @@
+"""Which characters are a line, and in which order they are read. No torch.
+
+Lines may slant and bend, and have gaps; small signs, such as a minus or a dot, stand anywhere between their top and
+bottom. Rows of several columns that are level with each other are one line.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+TALL = 0.5  # of a typical character's height; what is lower tells little of where its line runs
+OFF = 0.6  # of a character's height; what stands farther above or below its line's course is of another line
+STEEPEST = 0.6  # of a line, rise over run
+COURSE = 3  # of a line's last characters, which tell where it leads
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
+
+
+class Sign(NamedTuple):
+    """Where a character stands on a page whose lines are level, pixels."""
+
+    x: float  # of its middle
+    y: float
+    height: float
+    tall: bool
+
+
+def in_lines(boxes: Sequence[Box]) -> list[list[int]]:
+    """Places in `boxes` of each line's characters: lines from top to bottom, characters from left to right.
+
+    Each character goes, from the left to the right, to the line whose course is nearest, or else begins one.
+    """
+    if not boxes:
+        return []
+    left, top, right, bottom = np.array(boxes, dtype=float).T
+    x, y, height = (left + right) / 2, (top + bottom) / 2, bottom - top
+    typical = _typical(height)
+    tall = height >= TALL * typical
+    y = y - x * _slope(x[tall], y[tall], typical)
+    signs = [Sign(*row) for row in zip(x.tolist(), y.tolist(), height.tolist(), tall.tolist(), strict=True)]
+    lines: list[list[int]] = []
+    for i in np.argsort(x, kind="stable").tolist():
+        off = [_off(signs[i], [signs[j] for j in line], typical) for line in lines]
+        if off and min(off) < OFF:
+            lines[off.index(min(off))].append(i)
+        else:
+            lines.append([i])
+    return sorted(lines, key=lambda line: float(np.median(y[line])))
+
+
+def _typical(height: np.ndarray) -> float:
+    """The height of a typical character: half of all heights together are of lower ones."""
+    ordered = np.sort(height)
+    share = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(share, share[-1] / 2)])
+
+
+def _slope(x: np.ndarray, y: np.ndarray, typical: float) -> float:
+    """Of the page's lines, rise over run: the median, from each character to the nearest that may follow it."""
+    slopes = []
+    for i in range(len(x)):
+        run, rise = x - x[i], y - y[i]
+        follows = (run > 0) & (abs(rise) < STEEPEST * run) & (abs(rise) < typical)
+        if follows.any():
+            nearest = np.argmin(np.where(follows, run * run + rise * rise, np.inf))
+            slopes.append(rise[nearest] / run[nearest])
+    return float(np.median(slopes)) if slopes else 0.0
+
+
+def _off(sign: Sign, line: list[Sign], typical: float) -> float:
+    """How far a character stands above or below a line's course, level or as it last ran, in heights."""
+    telling = [other for other in line[-COURSE:] if other.tall] or line[-1:]
+    first, last = telling[0], telling[-1]
+    scale = max(last.height, sign.height) if last.tall or sign.tall else typical
+    slope = (last.y - first.y) / (last.x - first.x) if last.x > first.x else 0
+    slope = min(max(slope, -STEEPEST), STEEPEST)
+    return min(abs(sign.y - last.y), abs(sign.y - last.y - slope * (sign.x - last.x))) / scale
