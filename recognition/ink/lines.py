@@ -35,13 +35,13 @@ def in_lines(boxes: Sequence[Box]) -> list[list[int]]:
         return []
     left, top, right, bottom = np.array(boxes, dtype=float).T
     x, y, height = (left + right) / 2, (top + bottom) / 2, bottom - top
-    typical = _typical(height)
-    tall = height >= TALL * typical
-    y = y - x * _slope(x[tall], y[tall], typical)
+    usual = typical(height)
+    tall = height >= TALL * usual
+    y = y - x * _slope(x[tall], y[tall], usual)
     signs = [Sign(*row) for row in zip(x.tolist(), y.tolist(), height.tolist(), tall.tolist(), strict=True)]
     lines: list[list[int]] = []
     for i in np.argsort(x, kind="stable").tolist():
-        off = [_off(signs[i], [signs[j] for j in line], typical) for line in lines]
+        off = [_off(signs[i], [signs[j] for j in line], usual) for line in lines]
         if off and min(off) < OFF:
             lines[off.index(min(off))].append(i)
         else:
@@ -49,30 +49,30 @@ def in_lines(boxes: Sequence[Box]) -> list[list[int]]:
     return sorted(lines, key=lambda line: float(np.median(y[line])))
 
 
-def _typical(height: np.ndarray) -> float:
+def typical(heights: Sequence[float] | np.ndarray) -> float:
     """The height of a typical character: half of all heights together are of lower ones."""
-    ordered = np.sort(height)
+    ordered = np.sort(heights)
     share = np.cumsum(ordered)
     return float(ordered[np.searchsorted(share, share[-1] / 2)])
 
 
-def _slope(x: np.ndarray, y: np.ndarray, typical: float) -> float:
+def _slope(x: np.ndarray, y: np.ndarray, usual: float) -> float:
     """Of the page's lines, rise over run: the median, from each character to the nearest that may follow it."""
     slopes = []
     for i in range(len(x)):
         run, rise = x - x[i], y - y[i]
-        follows = (run > 0) & (abs(rise) < STEEPEST * run) & (abs(rise) < typical)
+        follows = (run > 0) & (abs(rise) < STEEPEST * run) & (abs(rise) < usual)
         if follows.any():
             nearest = np.argmin(np.where(follows, run * run + rise * rise, np.inf))
             slopes.append(rise[nearest] / run[nearest])
     return float(np.median(slopes)) if slopes else 0.0
 
 
-def _off(sign: Sign, line: list[Sign], typical: float) -> float:
+def _off(sign: Sign, line: list[Sign], usual: float) -> float:
     """How far a character stands above or below a line's course, level or as it last ran, in heights."""
     telling = [other for other in line[-COURSE:] if other.tall] or line[-1:]
     first, last = telling[0], telling[-1]
-    scale = max(last.height, sign.height) if last.tall or sign.tall else typical
+    scale = max(last.height, sign.height) if last.tall or sign.tall else usual
     slope = (last.y - first.y) / (last.x - first.x) if last.x > first.x else 0
     slope = min(max(slope, -STEEPEST), STEEPEST)
     return min(abs(sign.y - last.y), abs(sign.y - last.y - slope * (sign.x - last.x))) / scale

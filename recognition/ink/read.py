@@ -11,9 +11,10 @@ from torch import Tensor
 
 from recognition.base.alphabet import SYMBOLS
 from recognition.base.errors import UserError
+from recognition.ink import touching
 from recognition.ink.characters import Character, find_characters
 from recognition.ink.decode import read_picture
-from recognition.ink.lines import Box, in_lines
+from recognition.ink.lines import Box, in_lines, typical
 from recognition.ink.normalise import normalise
 from recognition.ink.paper import strength
 from recognition.ink.pictures import characters_of, no_ink, side_by_side
@@ -169,16 +170,46 @@ def sheet(checkpoint: Checkpoint, grey: np.ndarray) -> Sheet:
     turn = best_turn(checkpoint, [normalise(character.ink) for character in characters])
     if turn:
         characters = find_characters(strength(np.rot90(grey, -turn // 90)))
+    characters = apart(checkpoint, characters)
+    pictures = [normalise(character.ink) for character in characters]
+    reads = [
+        Read(
+            unturned(character.box, turn, grey.shape),
+            checkpoint.classes[int(row.argmax())],
+            row.exp().tolist(),
+            picture,
+            known=True,
+        )
+        for character, picture, row in zip(characters, pictures, log_probabilities(checkpoint, pictures), strict=True)
+    ]
     lines = in_lines([character.box for character in characters])
-    pictures = [normalise(characters[i].ink) for line in lines for i in line]
-    rows = iter(zip(pictures, log_probabilities(checkpoint, pictures), strict=True))
+    return Sheet(turn, [[reads[i] for i in line] for line in lines])
 
-    def read(character: Character) -> Read:
-        picture, row = next(rows)
-        box = unturned(character.box, turn, grey.shape)
-        return Read(box, checkpoint.classes[int(row.argmax())], row.exp().tolist(), picture, known=True)
 
-    return Sheet(turn, [[read(characters[i]) for i in line] for line in lines])
+def apart(checkpoint: Checkpoint, characters: Sequence[Character]) -> list[Character]:
+    """The same characters, but those whose ink touches, where reading tells them, cut apart."""
+    height = typical([character.ink.shape[0] for character in characters])
+    surest = log_probabilities(checkpoint, [normalise(character.ink) for character in characters]).amax(1).tolist()
+    found: list[Character] = []
+    for character, sure in zip(characters, surest, strict=True):
+        rows, columns = character.ink.shape
+        scale = max(height, rows)
+        if not touching.may_touch(columns / scale, sure):
+            found.append(character)
+            continue
+        lattice = touching.lattice(character.ink, scale)
+        rows = log_probabilities(checkpoint, [normalise(part) for part in lattice.parts.values()]).amax(1)
+        read = dict(zip(lattice.parts, rows.tolist(), strict=True))
+        ways = touching.best(lattice, read)
+        found += [cropped(character, lattice.parts[way]) for way in ways]
+    return found
+
+
+def cropped(character: Character, part: np.ndarray) -> Character:
+    """A part, (H, W), of a character's ink."""
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    ink = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Character(character.top + int(rows[0]), character.left + int(columns[0]), ink, character.weight)
 
 
 def best_turn(checkpoint: Checkpoint, pictures: Sequence[np.ndarray]) -> int:

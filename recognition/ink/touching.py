@@ -1,0 +1,134 @@
+"""Characters whose ink touches: where they may be cut apart, and which cuts reading and geometry agree on. No torch.
+
+Ink is cut along paths of least ink from top to bottom (J. Wang, J. Jean, "Segmentation of merged characters by neural
+networks and shortest path", 1994), more often than needed; of all ways to join the slices that one is taken which is
+read best (heuristic over-segmentation: Y. LeCun et al., "Gradient-based learning applied to document recognition",
+1998, section V).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from recognition.ink.geometry import TOUCHING, distance
+
+WIDE = 0.8  # of the typical height: what is less is one character
+APART = 0.04  # of its height that cuts must be apart
+SIDEWAYS = 0.02  # what a path's step costs beside the ink that it crosses; one to the side costs twice that
+CRUMB = 0.15  # of a slice's ink: what has less, apart from the rest, is the other character's
+LOW = 0.5  # of the typical height: what is lower is no character
+
+# In nats, as what the network's readings lack of being sure; chosen on MNIST's training digits, single, stretched by up
+# to 1.7 times, and pushed together, such that nearly no single one is cut.
+EACH = 0.3  # for each character
+TOO_WIDE = 1.0  # for each typical height that one is wider than one such
+THROUGH = 0.4  # for each stroke's width that a cut crosses more than one
+
+
+class Lattice(NamedTuple):
+    """Every run of slices of a piece of ink: from cut i to cut j, where 0 and `last` are the piece's own ends."""
+
+    last: int
+    parts: dict[tuple[int, int], np.ndarray]  # (H, W) ink, all of a run in its place, the rest 0
+    costs: dict[tuple[int, int], float]  # of taking it for one character, nats
+
+
+def may_touch(width: float, log_probability: float) -> bool:
+    """Whether ink, its width in typical heights, might be better read in parts than as one character."""
+    return width > WIDE and log_probability - cost(width) < -2 * EACH
+
+
+def lattice(ink: np.ndarray, height: float) -> Lattice:
+    """Of a piece of ink (H, W), from 0 to 1, among characters `height` pixels high."""
+    rows, columns = ink.shape
+    cuts = _cuts(ink)
+    paths = [np.zeros(rows, int), *(path for path, _ in cuts), np.full(rows, columns)]
+    crossing = [0.0, *(THROUGH * max(0, crossed - 1) for _, crossed in cuts), 0.0]
+    last = len(paths) - 1
+    found = Lattice(last, {(0, last): ink}, {(0, last): cost(columns / height)})
+    for i in range(last):
+        for j in range(i + 1, last + 1):
+            part = ink if (i, j) == (0, last) else _between(ink, paths[i], paths[j])
+            high, wide = (np.ptp(np.flatnonzero(part.any(axis=axis))) + 1 if part.any() else 0 for axis in (1, 0))
+            if (i, j) == (0, last) or high > LOW * height:
+                found.parts[i, j] = part
+                found.costs[i, j] = cost(wide / height) + crossing[j]
+    return found
+
+
+def cost(width: float) -> float:
+    """Of taking ink, its width in typical heights, for one character, nats."""
+    return EACH + TOO_WIDE * max(0.0, width - 1)
+
+
+def best(lattice: Lattice, read: dict[tuple[int, int], float]) -> list[tuple[int, int]]:
+    """The runs of slices, from the left to the right, that are characters, by log-probabilities of their readings.
+
+    The way through the lattice with the greatest sum, by dynamic programming.
+    """
+    ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
+    for j in range(1, lattice.last + 1):
+        to = [
+            (ways[i][0] + read[i, j] - lattice.costs[i, j], [*ways[i][1], (i, j)])
+            for i in range(j)
+            if i in ways and (i, j) in read
+        ]
+        if to:
+            ways[j] = max(to)
+    return ways[lattice.last][1]
+
+
+def _cuts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """Paths from top to bottom, the column in each row, from the left to the right; and how many strokes each crosses.
+
+    Those that cross less ink than the paths beside them.
+    """
+    rows, columns = ink.shape
+    inside = np.pad(ink > ink.max() / 2, 1)
+    stroke = 4 * float(distance(inside)[inside].mean())
+    step = ink + SIDEWAYS
+    above, below = _least(step), _least(step[::-1])[::-1]
+    middle = rows // 2
+    crossed = above[middle] + below[middle] - step[middle]
+    apart = max(1, int(APART * rows))
+    least = ndimage.minimum_filter1d(crossed, 2 * apart + 1)
+    found: list[tuple[np.ndarray, float]] = []
+    last = 0
+    for column in np.flatnonzero(crossed == least).tolist():
+        if min(column - last, columns - column) > apart:
+            path = np.array([*_back(above[: middle + 1], column)[:0:-1], *_back(below[middle:][::-1], column)])
+            found.append((path, float(ink[np.arange(rows), path].sum()) / stroke))
+            last = column
+    return found
+
+
+def _least(step: np.ndarray) -> np.ndarray:
+    """Of each place, what the cheapest path to it costs that begins in the first row."""
+    found = step.copy()
+    for row, before in zip(found[1:], found, strict=False):
+        beside = np.pad(before, 1, constant_values=np.inf)
+        row += np.minimum(before, np.minimum(beside[:-2], beside[2:]) + SIDEWAYS)
+    return found
+
+
+def _back(costs: np.ndarray, column: int) -> list[int]:
+    """The cheapest path's column in each row, from the last row, where it is `column`, to the first."""
+    path = [column]
+    for row in costs[-2::-1]:
+        column = min(
+            (row[other] + SIDEWAYS * (other != column), other)
+            for other in range(max(0, column - 1), min(len(row), column + 2))
+        )[1]
+        path.append(column)
+    return path
+
+
+def _between(ink: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """What lies between two paths, without crumbs of what lies beyond."""
+    columns = np.arange(ink.shape[1])
+    part = np.where((left[:, None] <= columns) & (columns < right[:, None]), ink, 0)
+    pieces, n = ndimage.label(part > 0.1, TOUCHING)
+    mass = np.asarray(ndimage.sum(part, pieces, np.arange(n + 1)))
+    mass[0] = 0
+    return part * (mass >= CRUMB * max(mass.sum(), 1e-6))[pieces]
