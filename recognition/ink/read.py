@@ -164,61 +164,76 @@ def read_sheets(
 
 def sheet(checkpoint: Checkpoint, grey: np.ndarray) -> Sheet:
     """Read every character on a picture (H, W) uint8, whichever of its sides is up. No lines: there is no ink."""
-    characters = find_characters(strength(grey))
-    if not characters:
+    seen = see(checkpoint, find_characters(strength(grey)))
+    if not seen:
         return Sheet(0, [])
-    turn = best_turn(checkpoint, [normalise(character.ink) for character in characters])
+    turn = best_turn(checkpoint, np.stack([one.picture for one in seen]))
     if turn:
-        characters = find_characters(strength(np.rot90(grey, -turn // 90)))
-    characters = apart(checkpoint, characters)
-    pictures = [normalise(character.ink) for character in characters]
+        seen = see(checkpoint, find_characters(strength(np.rot90(grey, -turn // 90))))
+    seen = apart(checkpoint, seen)
+    known = np.ones(len(seen), bool)
     reads = [
         Read(
-            unturned(character.box, turn, grey.shape),
-            checkpoint.classes[int(row.argmax())],
-            row.exp().tolist(),
-            picture,
-            known=True,
+            unturned(one.character.box, turn, grey.shape),
+            checkpoint.classes[int(one.row.argmax())],
+            one.row.exp().tolist(),
+            one.picture,
+            bool(is_known),
         )
-        for character, picture, row in zip(characters, pictures, log_probabilities(checkpoint, pictures), strict=True)
+        for one, is_known in zip(seen, known, strict=True)
     ]
-    lines = in_lines([character.box for character in characters])
+    lines = in_lines([one.character.box for one in seen])
     return Sheet(turn, [[reads[i] for i in line] for line in lines])
 
 
-def apart(checkpoint: Checkpoint, characters: Sequence[Character]) -> list[Character]:
-    """The same characters, but those whose ink touches, where reading tells them, cut apart."""
-    height = typical([character.ink.shape[0] for character in characters])
-    surest = log_probabilities(checkpoint, [normalise(character.ink) for character in characters]).amax(1).tolist()
-    found: list[Character] = []
-    for character, sure in zip(characters, surest, strict=True):
-        rows, columns = character.ink.shape
-        scale = max(height, rows)
-        if not touching.may_touch(columns / scale, sure):
-            found.append(character)
+class Seen(NamedTuple):
+    """A character as the network sees it."""
+
+    character: Character
+    picture: np.ndarray  # (28, 28) uint8
+    row: Tensor  # (classes,) log-probabilities
+
+
+def see(checkpoint: Checkpoint, characters: Sequence[Character]) -> list[Seen]:
+    if not characters:
+        return []
+    pictures = [normalise(character.ink) for character in characters]
+    return [*map(Seen, characters, pictures, log_probabilities(checkpoint, pictures))]
+
+
+def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
+    """The same characters, but those whose ink touches, as reading tells, cut apart."""
+    usual = typical([one.character.ink.shape[0] for one in seen])
+    found: list[Seen] = []
+    for one in seen:
+        height, width = one.character.ink.shape
+        height = max(height, usual)
+        if not touching.may_touch(width / height, float(one.row.max())):
+            found.append(one)
             continue
-        lattice = touching.lattice(character.ink, scale)
-        rows = log_probabilities(checkpoint, [normalise(part) for part in lattice.parts.values()]).amax(1)
-        read = dict(zip(lattice.parts, rows.tolist(), strict=True))
-        ways = touching.best(lattice, read)
-        found += [cropped(character, lattice.parts[way]) for way in ways]
+        lattice = touching.lattice(one.character.ink, height)
+        parts = see(checkpoint, [cropped(one.character, part) for part in lattice.parts.values()])
+        by_cuts = dict(zip(lattice.parts, parts, strict=True))
+        best = touching.best(lattice, {cuts: float(part.row.max()) for cuts, part in by_cuts.items()})
+        found += [by_cuts[cuts] for cuts in best]
     return found
 
 
 def cropped(character: Character, part: np.ndarray) -> Character:
-    """A part, (H, W), of a character's ink."""
+    """A part of a character: its ink, (H, W), 0 where it is the other parts'."""
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    ink = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Character(character.top + int(rows[0]), character.left + int(columns[0]), ink, character.weight)
+    top, left = int(rows[0]), int(columns[0])
+    ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
+    return Character(character.top + top, character.left + left, ink, character.weight)
 
 
-def best_turn(checkpoint: Checkpoint, pictures: Sequence[np.ndarray]) -> int:
-    """Degrees, clockwise, by which characters (28, 28) uint8 are to be turned to be read.
+def best_turn(checkpoint: Checkpoint, pictures: np.ndarray) -> int:
+    """Degrees, clockwise, by which characters (N, 28, 28) uint8 are to be turned to be read.
 
     A turn is right if it has clearly more of them surely read than have been as they are: a page of 8, 0 or 1 tells
     nothing, and of 6 it might be 9, so that in doubt it is not turned.
     """
-    turns = [turned(np.stack(pictures), degrees) for degrees in TURNS]
+    turns = [turned(pictures, degrees) for degrees in TURNS]
     surest = log_probabilities(checkpoint, np.concatenate(turns)).amax(1).view(len(TURNS), -1)
     sure = (surest > math.log(SURE)).sum(1).tolist()
     totals = surest.sum(1).tolist()
