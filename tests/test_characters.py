@@ -15,6 +15,7 @@ from recognition.ink.ruling import without_ruling
 
 BOX = [[(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]]
 ZERO = [[(0.5, 0), (0.2, 0.2), (0.15, 0.5), (0.2, 0.8), (0.5, 1), (0.8, 0.8), (0.85, 0.5), (0.8, 0.2), (0.5, 0)]]
+ALPHA = [[(0.7, 0.2), (0.4, 0.1), (0.2, 0.5), (0.4, 0.9), (0.7, 0.7), (0.7, 0.1), (0.7, 0.7), (0.9, 0.9)]]
 
 
 def found(grey):
@@ -67,6 +68,26 @@ def test_a_larger_neighbour_is_no_part_of_it_and_neither_is_a_smaller_one():
         small = strokes(*FIVE, width=bold, side=600, height=90, at=(460, 300))
         both = page(np.maximum(sheet((FOUR, 170, (280, 300))), small))
         assert shifted_difference(alone(FOUR, 170, (280, 300)), read(both)) < 0.05
+
+
+@pytest.mark.parametrize("gap", [0.05, 0.15, 0.25])
+@pytest.mark.parametrize("width", [8, 20])
+def test_a_stem_and_its_arms_are_one_and_two_digits_are_not(gap, width):
+    apart = gap + width / 200
+    kappa = [[(0, 0), (0, 1)], [(apart + 0.5, 0.05), (apart, 0.5), (apart + 0.5, 0.95)]]
+    [one] = found(page(sheet((kappa, 200, (300, 300)), width=width)))
+    assert_box(one, (300, 300), kappa, 200, width)
+    seven = [[(apart, 0.05), (apart + 0.5, 0), (apart + 0.2, 1)]]
+    assert len(found(page(sheet((kappa[:1], 200, (300, 300)), (seven, 200, (310, 300)), width=width)))) == 2
+
+
+@pytest.mark.parametrize("width", [30, 60, 90])
+@pytest.mark.parametrize("lines", [ZERO, XI, BOX, ALPHA])
+def test_bold_letters_keep_their_side_and_their_rings(lines, width):
+    grey = page(strokes(*lines, width=width, side=400, height=230, at=(200, 200)))
+    [one] = found(grey)
+    assert_box(one, (200, 200), lines, 230, width)
+    np.testing.assert_allclose(found(255 - grey)[0].box, one.box, atol=3)
 
 
 @pytest.mark.parametrize("angle", [0, 5])

@@ -71,7 +71,7 @@ def find_characters(strength: Strength) -> list[Character]:
     levels = np.append(np.inf, _level(ink, rough, n))
     labels, n = ndimage.label(mask & (ink > SAME_INK * levels[rough]), TOUCHING)
     pieces = _written(_pieces(labels, n, rough, ink), labels)
-    pieces = _joined(pieces)
+    pieces = _one_of_two(_joined(pieces))
     height = _typical(pieces)
     found = [
         _character(ink, labels, piece, corner)
@@ -176,6 +176,24 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
             return pieces
         groups = [[pieces[i] for i in np.flatnonzero(leader == own)] for own in np.unique(leader)]
         pieces = sorted(map(_together, groups), key=lambda piece: -piece.mass)
+
+
+def _one_of_two(pieces: list[Piece]) -> list[Piece]:
+    """A stem and what points at its middle, alone on the paper, are one character: a kappa whose arms stand apart."""
+    height = _typical(pieces)
+    tall = [piece for piece in pieces if piece.height > 0.55 * height]
+    rest = [piece for piece in pieces if piece.height <= 0.55 * height]
+    if len(tall) != 2 or any(piece.extent > 0.3 * height for piece in rest):
+        return pieces
+    stem, other = sorted(tall, key=lambda piece: piece.width / piece.height)
+    whole = _together(tall)
+    gaps, nearest = KDTree(stem.outline).query(other.outline)
+    closest = gaps.argmin()
+    rows = [(stem, stem.outline[nearest[closest], 0]), (other, other.outline[closest, 0])]
+    middle = all(0.25 < (row - piece.box[0]) / piece.height < 0.75 for piece, row in rows)
+    if middle and gaps[closest] < 0.28 * whole.height and stem.width < 0.45 * stem.height:
+        return [whole, *rest]
+    return pieces
 
 
 def _typical(pieces: list[Piece]) -> float:

@@ -4,19 +4,21 @@ The same bytes on every processor: numpy picks its kernels for powers, exponenti
 instructions that it finds, and they round differently. So here are sums, products, quotients and comparisons only.
 """
 
+import functools
 import itertools
 import math
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
-from recognition.ink.geometry import TOUCHING, hull_area, resize
+from recognition.ink.geometry import TOUCHING, distance, hull_area, resize
 
 SMALL = 256  # pixels, the side on which sheets are looked for
 LEVELS = 8  # at which grey value a sheet's edge may lie
-WIDEST = 0.4  # of the picture's side: no stroke is wider
+WINDOWS = 0.4, 0.2, 0.1, 0.05  # of the picture's side: no stroke is wider than the first
 
 
 class Strength(NamedTuple):
@@ -55,14 +57,38 @@ def _strength(grey: np.ndarray) -> Strength:
     level = np.float32(255) - grey if _is_light_on_dark(grey) else grey.astype(np.float32)
     side = max(level.shape)
     smooth = _blurred(level, side / 1000) if side > 100 else level
-    window = int(WIDEST * side) | 1
-    paper = ndimage.grey_closing(smooth, size=(window, window), mode="nearest")
-    ink = 1 - smooth / np.maximum(paper, 1)
+    ink = _darker(smooth, _paper(level))
     ink -= np.quantile(ink, 0.25)  # the brightest paper around is brighter than most; ink may fill half
     apart = 1 + side // 200  # of pixels that differ by noise alone, but for the edges of strokes
     difference = np.median(abs(ink - np.roll(ink, apart, axis=0)))
     noise = 1.48 / math.sqrt(2) * float(difference)  # as of a normal distribution
     return Strength(np.clip(ink, 0, 1).astype(np.float32), noise)
+
+
+def _paper(level: np.ndarray) -> np.ndarray:
+    """The brightest around each pixel, in a window twice the narrowest that keeps half of the ink.
+
+    Strokes keep their strength where the window is wider than they are; dark corners and shadows lose theirs. What is
+    darker than the mean around it, to the third power, tells strokes.
+    """
+    small = np.asarray(resize(level, min(SMALL, max(level.shape))))
+    deviation = np.maximum(_blurred(small, max(small.shape) / 10) - small, 0)
+    strokes = deviation * deviation * deviation
+    papers, kept = [], []
+    for window in WINDOWS:
+        side = int(window * max(small.shape)) | 1
+        papers.append(ndimage.grey_closing(small, size=(side, side), mode="nearest"))
+        kept.append(float((strokes * _darker(small, papers[-1])).sum(dtype=np.float64)))
+        if kept[-1] < kept[0] / 2:
+            papers.pop()
+            break
+    paper = Image.fromarray(papers[max(len(papers) - 2, 0)])
+    return np.asarray(paper.resize(level.shape[::-1], Image.Resampling.BILINEAR))
+
+
+def _darker(level: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """By which share of the paper."""
+    return 1 - np.maximum(level, 1) / np.maximum(paper, 1)
 
 
 def _without_specks(grey: np.ndarray) -> np.ndarray:
@@ -80,19 +106,25 @@ def _without_specks(grey: np.ndarray) -> np.ndarray:
 def _is_light_on_dark(grey: np.ndarray) -> bool:
     """Ink is what deviates from the grey around: the sign of the deviation's third moment."""
     small = np.asarray(resize(grey, 64), dtype=np.float64)
-    deviation = small - ndimage.uniform_filter(small, int(0.3 * max(small.shape)) | 1, mode="nearest")
+    deviation = small - _blurred(small, 6.4)  # wide enough for bold strokes, narrow enough for uneven light
     return bool((deviation * deviation * deviation).sum() > 0)
 
 
 def _blurred(level: np.ndarray, deviation: float) -> np.ndarray:
     """Gaussian, `deviation` in pixels. Its exponentials are decimal: Python's and numpy's own vary in the last bit."""
+    for axis in (0, 1):
+        level = ndimage.correlate1d(level, _bell(deviation), axis, mode="nearest")
+    return level
+
+
+@functools.cache
+def _bell(deviation: float) -> list[float]:
+    """Weights of a Gaussian filter."""
     reach = int(4 * deviation + 0.5)
     steps = [k / deviation for k in range(-reach, reach + 1)]
     weights = [float(Decimal(-step * step / 2).exp()) for step in steps]
     total = math.fsum(weights)  # exact: Python's own sum varies by its version
-    for axis in (0, 1):
-        level = ndimage.correlate1d(level, [weight / total for weight in weights], axis)
-    return level
+    return [weight / total for weight in weights]
 
 
 # ---- the sheet
@@ -126,20 +158,28 @@ def find_sheet(grey: np.ndarray) -> np.ndarray | None:
 
 def _sheets(small: np.ndarray) -> list[np.ndarray]:
     """Regions lighter or darker than some level whose outline may be a sheet's, largest first."""
-    sharp = ndimage.maximum_filter(small, 7).astype(int) - ndimage.minimum_filter(small, 7)
+    sharp = _contrast(small, 7)
+    step = max(8, 4 * np.median(sharp))
     edge = np.ones(small.shape, dtype=bool)
     edge[4:-4, 4:-4] = False
-    step = max(8, 4 * np.median(sharp))
+    lightest, darkest = (of(small, 5, mode="nearest") for of in (ndimage.minimum_filter, ndimage.maximum_filter))
     found: list[np.ndarray] = []
+    seen: list[tuple[tuple[slice, slice], int]] = []
     for level in _levels(small):
-        for region in (small > level, small < level):
-            core = ndimage.binary_erosion(region, TOUCHING, iterations=2, border_value=1)
+        for core in (lightest > level, darkest < level):
             labels, _ = ndimage.label(core)
             for index, box in enumerate(ndimage.find_objects(labels), 1):
                 height, width = (s.stop - s.start for s in box)
                 if height * width < 0.03 * small.size or min(height, width) < 20:
                     continue
-                whole = ndimage.binary_dilation(ndimage.binary_fill_holes(labels == index), TOUCHING, iterations=2)
+                rows, columns = (slice(max(s.start - 3, 0), s.stop + 3) for s in box)
+                whole = np.zeros_like(core)
+                whole[box] = ndimage.binary_fill_holes(labels[box] == index)
+                area = int(whole.sum())
+                if area < 0.5 * height * width or (box, area) in seen:
+                    continue
+                seen.append((box, area))
+                whole[rows, columns] = ndimage.binary_dilation(whole[rows, columns], TOUCHING, iterations=2)
                 if whole.sum() > 0.97 * small.size or not _is_a_sheet(whole):
                     continue
                 outline = whole & ~ndimage.binary_erosion(whole, TOUCHING) & ~edge
@@ -173,9 +213,14 @@ def _holds_the_ink(small: np.ndarray, sheet: np.ndarray, around: np.ndarray) -> 
     return inside > max(0.01, 2 * outside)
 
 
+def _contrast(small: np.ndarray, window: int) -> np.ndarray:
+    """Between the lightest and the darkest pixel around each."""
+    return ndimage.maximum_filter(small, window).astype(int) - ndimage.minimum_filter(small, window)
+
+
 def _largest(small: np.ndarray, region: np.ndarray, longest: float) -> float:
-    """Extent, in pixels times the fourth power of its strength, of the largest piece of ink in the region: no block, no
-    bar longer than `longest`, not at the region's edge."""
+    """Extent, in pixels times contrast and the third power of strength, of the largest piece of ink in the region: no
+    blot, button or hole of a letter, no bar longer than `longest`, not at the region's edge."""
     if region.sum() < 50:
         return 0
     ink, noise, _ = _strength(_alone(small, region, 3))
@@ -186,9 +231,10 @@ def _largest(small: np.ndarray, region: np.ndarray, longest: float) -> float:
     inner = ndimage.binary_erosion(region, TOUCHING, iterations=6, border_value=1)
     within = np.asarray(ndimage.minimum(inner, pieces, index)) > 0
     level = np.asarray(ndimage.mean(ink, pieces, index))
+    contrast = np.asarray(ndimage.mean(_contrast(small, 15), pieces, index)) / 255
     sizes = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(pieces)])
-    block = np.bincount(pieces.ravel())[1:] > 0.8 * sizes.prod(axis=1)
-    block &= sizes.min(axis=1) > 0.25 * sizes.max(axis=1)
+    radius = np.asarray(ndimage.maximum(distance(pieces), pieces, index))
+    stroke = np.bincount(pieces.ravel())[1:] > 12 * radius * radius  # three times as long as wide
     bar = (sizes.max(axis=1) > longest) & (sizes.min(axis=1) < 0.25 * sizes.max(axis=1))
-    found = sizes.max(axis=1) * level * level * level * level * (within & ~block & ~bar)
+    found = sizes.max(axis=1) * contrast * level * level * level * (within & stroke & ~bar)
     return float(found.max())
