@@ -22,9 +22,9 @@ from recognition.training import evaluation
 from recognition.training.checkpoints import Checkpoint
 
 UNKNOWN = "?"  # what is read where there is no character of the network's
-TURNS = 0, 90, 180, 270  # degrees, clockwise, by which a page may have to be turned
 SURE = 0.9  # a reading's probability; of digits upright 97 % are above it, turned by 180 degrees 65 %, by 90 20 %
-CLEARLY = 0.1  # of a sheet's characters, and at least 2: so many more must be sure, for the page to be turned
+MANY = 5  # so many characters that are surely read show that a picture is upright
+CLEARLY = 0.1  # of a sheet's characters, and at least 2: so many more must be surely read for it to be turned
 
 
 class Reading(NamedTuple):
@@ -71,9 +71,9 @@ def read(
     return readings, failures
 
 
-def log_probabilities(checkpoint: Checkpoint, pictures: np.ndarray | Sequence[np.ndarray]) -> Tensor:
+def log_probabilities(checkpoint: Checkpoint, pictures: Sequence[np.ndarray]) -> Tensor:
     """Of every class, (N, classes), of pictures (28, 28) uint8. Raises UserError: they are no numbers."""
-    batch = torch.from_numpy(np.ascontiguousarray(pictures))
+    batch = torch.from_numpy(np.stack(pictures))
     rows = evaluation.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
     if rows.isnan().any():
         raise UserError("the network's weights lead to probabilities that are no numbers; train it anew: `dvc repro`")
@@ -164,23 +164,19 @@ def read_sheets(
 
 def sheet(checkpoint: Checkpoint, grey: np.ndarray) -> Sheet:
     """Read every character on a picture (H, W) uint8, whichever of its sides is up. No lines: there is no ink."""
-    seen = see(checkpoint, find_characters(strength(grey)))
+    turn, seen = upright(checkpoint, grey)
     if not seen:
         return Sheet(0, [])
-    turn = best_turn(checkpoint, np.stack([one.picture for one in seen]))
-    if turn:
-        seen = see(checkpoint, find_characters(strength(np.rot90(grey, -turn // 90))))
     seen = apart(checkpoint, seen)
-    known = np.ones(len(seen), bool)
     reads = [
         Read(
             unturned(one.character.box, turn, grey.shape),
             checkpoint.classes[int(one.row.argmax())],
             one.row.exp().tolist(),
             one.picture,
-            bool(is_known),
+            one.known,
         )
-        for one, is_known in zip(seen, known, strict=True)
+        for one in seen
     ]
     lines = in_lines([one.character.box for one in seen])
     return Sheet(turn, [[reads[i] for i in line] for line in lines])
@@ -192,13 +188,50 @@ class Seen(NamedTuple):
     character: Character
     picture: np.ndarray  # (28, 28) uint8
     row: Tensor  # (classes,) log-probabilities
+    known: bool  # whether it is a character of the network's
+
+
+def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
+    """Degrees, clockwise, by which a picture (H, W) uint8 is to be turned to be read, and its characters then.
+
+    A turn is right if clearly more characters are surely read than without it: a page of 8, 0 or 1 tells nothing, and
+    6 might be 9, so that in doubt it is not turned.
+    """
+
+    def look(turn: int) -> list[Seen]:
+        return see(checkpoint, find_characters(strength(np.rot90(grey, -turn // 90))))
+
+    seen = look(0)
+    if not seen or sure(seen) >= max(MANY, (1 - CLEARLY) * len(seen)):
+        return 0, seen
+    sideways = look(90)  # found anew: characters side by side stay apart, and those one above the other may not
+    ways = {0: seen, 90: sideways, 180: see_upside_down(checkpoint, seen), 270: see_upside_down(checkpoint, sideways)}
+    best = max(ways, key=lambda turn: sure(ways[turn]))
+    if sure(ways[best]) - sure(seen) < max(2, CLEARLY * len(seen)):
+        return 0, seen
+    return best, look(best)
+
+
+def sure(seen: Sequence[Seen]) -> int:
+    """How many characters are surely read."""
+    return sum(one.known and float(one.row.max()) > math.log(SURE) for one in seen)
 
 
 def see(checkpoint: Checkpoint, characters: Sequence[Character]) -> list[Seen]:
+    return look_at(checkpoint, characters, [normalise(character.ink) for character in characters])
+
+
+def see_upside_down(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
+    """Turned about their centres of mass, which lie right of and below the middle by half a pixel."""
+    turned = [np.roll(one.picture[::-1, ::-1], (1, 1), (0, 1)) for one in seen]
+    return look_at(checkpoint, [one.character for one in seen], turned)
+
+
+def look_at(checkpoint: Checkpoint, characters: Sequence[Character], pictures: Sequence[np.ndarray]) -> list[Seen]:
     if not characters:
         return []
-    pictures = [normalise(character.ink) for character in characters]
-    return [*map(Seen, characters, pictures, log_probabilities(checkpoint, pictures))]
+    known = [True] * len(pictures)
+    return [*map(Seen, characters, pictures, log_probabilities(checkpoint, pictures), known)]
 
 
 def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
@@ -225,27 +258,6 @@ def cropped(character: Character, part: np.ndarray) -> Character:
     top, left = int(rows[0]), int(columns[0])
     ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
     return Character(character.top + top, character.left + left, ink, character.weight)
-
-
-def best_turn(checkpoint: Checkpoint, pictures: np.ndarray) -> int:
-    """Degrees, clockwise, by which characters (N, 28, 28) uint8 are to be turned to be read.
-
-    A turn is right if it has clearly more of them surely read than have been as they are: a page of 8, 0 or 1 tells
-    nothing, and of 6 it might be 9, so that in doubt it is not turned.
-    """
-    turns = [turned(pictures, degrees) for degrees in TURNS]
-    surest = log_probabilities(checkpoint, np.concatenate(turns)).amax(1).view(len(TURNS), -1)
-    sure = (surest > math.log(SURE)).sum(1).tolist()
-    totals = surest.sum(1).tolist()
-    best = max(range(len(TURNS)), key=lambda i: (sure[i], totals[i]))
-    return TURNS[best] if sure[best] - sure[0] >= max(2, CLEARLY * len(pictures)) else 0
-
-
-def turned(pictures: np.ndarray, degrees: int) -> np.ndarray:
-    """Pictures (N, 28, 28) turned clockwise about their centres of mass, which lie right of and below the middle."""
-    turned = np.rot90(pictures, -degrees // 90, axes=(1, 2))
-    down, right = degrees in (180, 270), degrees in (90, 180)
-    return np.roll(turned, (down, right), axis=(1, 2))
 
 
 def unturned(box: Box, degrees: int, shape: tuple[int, int]) -> Box:
