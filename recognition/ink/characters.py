@@ -1,5 +1,6 @@
 """Strength of ink to characters: which ink is one, whatever else is on the paper."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ SAME_INK = 0.4  # of the ink's level: what is weaker is no ink, but ruled lines,
 
 SPECK = 0.01  # of the heaviest piece's mass: what has less is noise
 MOST = 1000  # pieces that are looked at, the heaviest
+CRUMB = 0.25  # of a character's height: what is smaller adds to a character, and does not reach for more
 FARTHEST = 0.75  # of a character's extent that a stroke may stand off
 
 
@@ -156,26 +158,46 @@ def _is_a_frame(piece: Piece, pieces: list[Piece], labels: np.ndarray) -> bool:
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
-    """Pieces that are one character each."""
+    """Pieces that are one character each: first strokes with strokes, then crumbs with the nearest of them."""
+    gaps = _gaps(pieces)
+    height = _typical(pieces)
     while True:
+        crumb = [piece.extent < CRUMB * height for piece in pieces]
+        strokes = [i for i, small in enumerate(crumb) if not small]
+        leader = list(range(len(pieces)))
+        for i, j in itertools.combinations(strokes, 2):
+            if leader[i] != leader[j] and _belong(pieces[j], pieces[i], gaps[i, j], height):
+                leader = [leader[i] if one == leader[j] else one for one in leader]
+        if leader == list(range(len(pieces))):
+            break
+        pieces, gaps = _grouped(pieces, gaps, leader)
         height = _typical(pieces)
-        boxes = np.array([piece.box for piece in pieces])
-        trees = [KDTree(piece.outline) for piece in pieces]
-        leader = np.arange(len(pieces))
-        for i, large in enumerate(pieces):
-            top, left, bottom, right = large.box
-            apart = np.max([boxes[:, 0] - bottom, top - boxes[:, 2], boxes[:, 1] - right, left - boxes[:, 3]], axis=0)
-            for j in np.flatnonzero(apart <= FARTHEST * large.extent):
-                small = pieces[j]
-                if j <= i or leader[j] == leader[i]:
-                    continue
-                gap = float(trees[i].query(small.outline)[0].min())
-                if _belong(small, large, gap, height):
-                    leader[leader == leader[j]] = leader[i]
-        if (leader == np.arange(len(pieces))).all():
-            return pieces
-        groups = [[pieces[i] for i in np.flatnonzero(leader == own)] for own in np.unique(leader)]
-        pieces = sorted(map(_together, groups), key=lambda piece: -piece.mass)
+    for j in np.flatnonzero(crumb):
+        near = [i for i in strokes if _belong(pieces[j], pieces[i], gaps[i, j], height)]
+        leader[j] = min(near, key=lambda i: gaps[i, j], default=j)
+    return _grouped(pieces, gaps, leader)[0]
+
+
+def _gaps(pieces: list[Piece]) -> np.ndarray:
+    """Between the outlines of each two, pixels; infinite where it is too far to matter."""
+    boxes = np.array([piece.box for piece in pieces])
+    trees = [KDTree(piece.outline) for piece in pieces]
+    gaps = np.full((len(pieces), len(pieces)), np.inf)
+    for i, large in enumerate(pieces):
+        top, left, bottom, right = large.box
+        apart = np.max([boxes[:, 0] - bottom, top - boxes[:, 2], boxes[:, 1] - right, left - boxes[:, 3]], axis=0)
+        for j in np.flatnonzero(apart <= FARTHEST * large.extent):
+            gaps[i, j] = gaps[j, i] = trees[i].query(pieces[j].outline)[0].min()
+    return gaps
+
+
+def _grouped(pieces: list[Piece], gaps: np.ndarray, leader: list[int]) -> tuple[list[Piece], np.ndarray]:
+    """Those with the same leader together, heaviest first, and the gaps between them."""
+    groups = [np.flatnonzero(np.equal(leader, own)) for own in sorted(set(leader))]
+    groups.sort(key=lambda group: -sum(pieces[i].mass for i in group))
+    rows = np.stack([gaps[group].min(axis=0) for group in groups])
+    together = [_together([pieces[i] for i in group]) for group in groups]
+    return together, np.stack([rows[:, group].min(axis=1) for group in groups], axis=1)
 
 
 def _one_of_two(pieces: list[Piece]) -> list[Piece]:

@@ -60,8 +60,8 @@ def _strength(grey: np.ndarray) -> Strength:
     ink = _darker(smooth, _paper(level))
     ink -= np.quantile(ink, 0.25)  # the brightest paper around is brighter than most; ink may fill half
     apart = 1 + side // 200  # of pixels that differ by noise alone, but for the edges of strokes
-    difference = np.median(abs(ink - np.roll(ink, apart, axis=0)))
-    noise = 1.48 / math.sqrt(2) * float(difference)  # as of a normal distribution
+    difference = np.quantile(abs(ink - np.roll(ink, apart, axis=0)), 0.25)  # most of a page may be near ink
+    noise = 3.14 / math.sqrt(2) * float(difference)  # as of a normal distribution
     return Strength(np.clip(ink, 0, 1).astype(np.float32), noise)
 
 
@@ -232,9 +232,13 @@ def _largest(small: np.ndarray, region: np.ndarray, longest: float) -> float:
     within = np.asarray(ndimage.minimum(inner, pieces, index)) > 0
     level = np.asarray(ndimage.mean(ink, pieces, index))
     contrast = np.asarray(ndimage.mean(_contrast(small, 15), pieces, index)) / 255
-    sizes = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(pieces)])
-    radius = np.asarray(ndimage.maximum(distance(pieces), pieces, index))
-    stroke = np.bincount(pieces.ravel())[1:] > 12 * radius * radius  # three times as long as wide
+    boxes = ndimage.find_objects(pieces)
+    sizes = np.array([[s.stop - s.start for s in box] for box in boxes])
     bar = (sizes.max(axis=1) > longest) & (sizes.min(axis=1) < 0.25 * sizes.max(axis=1))
-    found = sizes.max(axis=1) * contrast * level * level * level * (within & stroke & ~bar)
-    return float(found.max())
+    found = sizes.max(axis=1) * contrast * level * level * level * (within & ~bar)
+    radius = np.asarray(ndimage.maximum(distance(pieces), pieces, index))
+    for n in np.flatnonzero(found)[np.argsort(-found[found > 0])]:
+        own = pieces[boxes[n]] == n + 1
+        if own.sum() > 12 * radius[n] * radius[n] or own.sum() < 0.85 * hull_area(own)[0]:
+            return float(found[n])
+    return 0
