@@ -8,6 +8,7 @@ from recognition.training import checkpoints, datasets, evaluation, scores
 from stages import run
 
 DATA = Path("data/mnist")
+CLOTHES = Path("data/fashion_mnist")  # which it is not to know
 MODEL = Path("models/train/checkpoint.pth")
 REPORTS = Path("reports/evaluate")
 FIRST = 10  # test digits whose log-probabilities are written out, as in the original report
@@ -19,7 +20,7 @@ def main() -> None:
     classes = checkpoint.classes
     test = datasets.load("mnist", DATA, train=False)
     network, scale = checkpoint.network(), checkpoint.normalisation
-    found = evaluation.log_probabilities(network, test.pictures, scale)
+    found, known = checkpoint.read(test.pictures)
     losses, correct = evaluation.score(found, test.labels)
     predictions = found.argmax(1)
     counts = scores.confusion(test.labels.numpy(), predictions.numpy(), len(classes))
@@ -27,6 +28,9 @@ def main() -> None:
     n, *shares = scores.accuracy(int(correct.sum()), len(test.labels)).items()
     metrics = dict([n, *((f"test_{name}", value) for name, value in shares)])
     metrics["test_loss"] = round(losses.mean().item(), 6)
+    _, clothes = checkpoint.read(datasets.load("fashion_mnist", CLOTHES, train=False).pictures)
+    for name, those in {"known": known, "clothes_known": clothes}.items():
+        metrics[name] = round(those.double().mean().item(), 6)
     dropped = evaluation.log_probabilities(network, test.pictures, scale, dropout=generator(0, "dropout on"))
     losses, correct = evaluation.score(dropped, test.labels)
     metrics["dropout_on_accuracy"] = round(correct.mean().item(), 6)  # as the original report's was scored

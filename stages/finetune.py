@@ -11,7 +11,7 @@ from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
 from recognition.base.params import Finetune, load
 from recognition.greek import dataset
-from recognition.training import checkpoints, evaluation, scores
+from recognition.training import checkpoints, doubt, evaluation, scores
 from recognition.training.augmentation import Distortion
 from recognition.training.datasets import Split
 from recognition.training.fit import Recipe, fit
@@ -57,8 +57,10 @@ def main() -> None:
             data = [fingerprints.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
             kept = STATES / fingerprints.of(__file__, "cpu", way, name, recipe, study, digits.normalisation, data)
             history = fit(network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update)
+            known = doubt.learn(network, train, held_out, digits.normalisation, params.seed)
             tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": study.letters}
-            checkpoints.save(MODELS / name / f"{way}.pth", digits._replace(**tuned, epoch=recipe.epochs))
+            checkpoint = digits._replace(**tuned, epoch=recipe.epochs, **known._asdict())
+            checkpoints.save(MODELS / name / f"{way}.pth", checkpoint)
             log_p = evaluation.log_probabilities(network, held_out.pictures, digits.normalisation)
             metrics[way] = outcome(history, log_p, held_out.labels)
             curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]

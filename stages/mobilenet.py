@@ -13,7 +13,7 @@ from recognition.base.errors import UserError
 from recognition.base.params import load
 from recognition.networks import describe
 from recognition.networks.quick import quicken
-from recognition.training import checkpoints, datasets, devices, evaluation, scores
+from recognition.training import checkpoints, datasets, devices, doubt, evaluation, scores
 from recognition.training.augmentation import Distortion
 from recognition.training.fit import Recipe, fit
 from recognition.training.history import Point
@@ -76,8 +76,9 @@ def main() -> None:
     score = evaluation.mean_score(learner, seen.test.to(device), seen.normalisation)
 
     classes = datasets.CLASSES["fashion_mnist"]
+    known = doubt.learn(network, data.train, data.held_out, data.normalisation, params.seed)
     checkpoint = checkpoints.Checkpoint(
-        "MobileNet", arguments, network.state_dict(), classes, data.normalisation, params.epochs
+        "MobileNet", arguments, network.state_dict(), classes, data.normalisation, params.epochs, *known
     )
     checkpoints.save(MODELS / "checkpoint.pth", checkpoint)
     header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]

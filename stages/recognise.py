@@ -39,7 +39,9 @@ def read_digits() -> dict[str, int | float]:
     )
     right = [r.prediction == label for r, label in zip(readings, labels, strict=True) if label is not None]
     lost = len(found.unread) + len(unreadable)
-    return {**scores.accuracy(sum(right), len(right)), "unlabelled": labels.count(None), "unreadable": lost}
+    unknown = sum(not r.known for r in readings)
+    facts = {"unknown": unknown, "unlabelled": labels.count(None), "unreadable": lost}
+    return {**scores.accuracy(sum(right), len(right)), **facts}
 
 
 def read_letters() -> dict[str, int | float]:
@@ -63,14 +65,16 @@ def read_letters() -> dict[str, int | float]:
         failures += unreadable
         for r in readings:
             label = alphabet.named_in(r.path.relative_to(LETTERS))
-            known = r.path.as_posix() in learned
-            rows.append([label, name, "learned" if known else "new", *r.row()[:3]])
+            picture = "learned" if r.path.as_posix() in learned else "new"
+            rows.append([label, name, picture, *r.row()[:4]])
     left_out(found.complaints() + found.notes() + failures)
     header = ["label", "network", "picture", *read.columns([])]
     files.write_csv(REPORTS / "letters.csv", header, sorted(rows, key=lambda row: row[3]))
     right = [row[0] == row[4] for row in rows if row[2] == "new"]
     lost = len(found.unread) + len(failures)
-    return {**scores.accuracy(sum(right), len(right)), "learned": len(rows) - len(right), "left_out": lost}
+    unknown = sum(row[6] == "no" for row in rows)
+    facts = {"unknown": unknown, "learned": len(rows) - len(right), "left_out": lost}
+    return {**scores.accuracy(sum(right), len(right)), **facts}
 
 
 def left_out(failures: list[str]) -> None:

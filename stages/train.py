@@ -6,7 +6,7 @@ from recognition import networks
 from recognition.base import files, fingerprints
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.params import load
-from recognition.training import checkpoints, datasets, devices
+from recognition.training import checkpoints, datasets, devices, doubt
 from recognition.training.augmentation import Distortion
 from recognition.training.fit import Recipe, fit
 from recognition.training.history import History, Point
@@ -49,12 +49,19 @@ def main() -> None:
     with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
         history = fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
 
-    last = checkpoints.Checkpoint(
-        "MnistNet", arguments, network.state_dict(), datasets.CLASSES["mnist"], normalisation, params.epochs
-    )
+    def checkpoint(epoch: int) -> checkpoints.Checkpoint:
+        """Of the network as it is now."""
+        known = doubt.learn(network, train, held_out, normalisation, params.seed)
+        names, weights = datasets.CLASSES["mnist"], network.state_dict()
+        return checkpoints.Checkpoint("MnistNet", arguments, weights, names, normalisation, epoch, *known)
+
+    found = checkpoint(params.epochs)
+    checkpoints.save(MODELS / "checkpoint.pth", found)
     best = min(history.epochs, key=lambda epoch: epoch.train_loss)
-    checkpoints.save(MODELS / "checkpoint.pth", last)
-    checkpoints.save(MODELS / "checkpoint_best.pth", last._replace(weights=history.best, epoch=best.epoch))
+    if best.epoch < params.epochs:
+        network.load_state_dict(history.best)
+        found = checkpoint(best.epoch)
+    checkpoints.save(MODELS / "checkpoint_best.pth", found)
     header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
     files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
     files.write_csv(REPORTS / "steps.csv", Point._fields, history.points)

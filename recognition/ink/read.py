@@ -18,7 +18,6 @@ from recognition.ink.lines import Box, in_lines, typical
 from recognition.ink.normalise import normalise
 from recognition.ink.paper import strength
 from recognition.ink.pictures import characters_of, no_ink, side_by_side
-from recognition.training import evaluation
 from recognition.training.checkpoints import Checkpoint
 
 UNKNOWN = "?"  # what is read where there is no character of the network's
@@ -32,17 +31,19 @@ class Reading(NamedTuple):
 
     path: Path
     prediction: str  # the likeliest class
+    known: bool  # whether it is like what was learned; see training/doubt.py
     probabilities: list[float]  # of every class, in the checkpoint's order
     characters: int  # that are in the picture, of which the heaviest is read
 
     def row(self) -> list[str | float]:
         """The cells of this reading, as `columns` names them."""
-        return [self.path.as_posix(), self.prediction, max(self.probabilities), *self.probabilities]
+        known = "yes" if self.known else "no"
+        return [self.path.as_posix(), self.prediction, max(self.probabilities), known, *self.probabilities]
 
 
 def columns(classes: list[str]) -> list[str]:
-    """The names of a row's cells: the reading, its probability, then the probability of every class."""
-    return ["path", "prediction", "probability", *classes]
+    """The names of a row's cells: the reading, its probability, whether it is known, the probability of every class."""
+    return ["path", "prediction", "probability", "known", *classes]
 
 
 def read(
@@ -63,21 +64,21 @@ def read(
     readable = [one for one in found if not isinstance(one, UserError)]
     if not readable:
         return [], failures
-    rows = log_probabilities(checkpoint, [picture for _, _, picture in readable])
+    rows, known = ask(checkpoint, [picture for _, _, picture in readable])
     readings = [
-        Reading(path, checkpoint.classes[int(row.argmax())], row.exp().tolist(), n)
-        for (path, n, _), row in zip(readable, rows, strict=True)
+        Reading(path, checkpoint.classes[int(row.argmax())], is_known, row.exp().tolist(), n)
+        for (path, n, _), row, is_known in zip(readable, rows, known, strict=True)
     ]
     return readings, failures
 
 
-def log_probabilities(checkpoint: Checkpoint, pictures: Sequence[np.ndarray]) -> Tensor:
-    """Of every class, (N, classes), of pictures (28, 28) uint8. Raises UserError: they are no numbers."""
-    batch = torch.from_numpy(np.stack(pictures))
-    rows = evaluation.log_probabilities(checkpoint.network(), batch, checkpoint.normalisation)
+def ask(checkpoint: Checkpoint, pictures: Sequence[np.ndarray]) -> tuple[Tensor, list[bool]]:
+    """Log-probabilities of every class, (N, classes), of pictures (28, 28) uint8, and whether they are known. Raises
+    UserError: they are no numbers."""
+    rows, known = checkpoint.read(torch.from_numpy(np.stack(pictures)))
     if rows.isnan().any():
         raise UserError("the network's weights lead to probabilities that are no numbers; train it anew: `dvc repro`")
-    return rows
+    return rows, known.tolist()
 
 
 # ---- a sheet
@@ -124,7 +125,8 @@ class Page(NamedTuple):
         return [
             [
                 *(self.path.as_posix(), line, place, *(round(self.scale * end) for end in read.box)),
-                *(read.prediction if read.known else UNKNOWN, max(read.probabilities), *read.probabilities),
+                *(read.prediction if read.known else UNKNOWN, max(read.probabilities)),
+                *("yes" if read.known else "no", *read.probabilities),
             ]
             for line, reads in enumerate(self.sheet.lines, 1)
             for place, read in enumerate(reads, 1)
@@ -230,8 +232,7 @@ def see_upside_down(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
 def look_at(checkpoint: Checkpoint, characters: Sequence[Character], pictures: Sequence[np.ndarray]) -> list[Seen]:
     if not characters:
         return []
-    known = [True] * len(pictures)
-    return [*map(Seen, characters, pictures, log_probabilities(checkpoint, pictures), known)]
+    return [*map(Seen, characters, pictures, *ask(checkpoint, pictures))]
 
 
 def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:

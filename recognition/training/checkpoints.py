@@ -13,6 +13,7 @@ from recognition.base import files
 from recognition.base.errors import UserError
 from recognition.base.params import once
 from recognition.networks import ARCHITECTURES
+from recognition.training import doubt
 from recognition.training.datasets import Normalisation
 
 MOST_BYTES = 1 << 28  # of a file, and of it unpacked; MobileNet has 17 MB, the largest network that params allow 70
@@ -46,6 +47,8 @@ class State(BaseModel):
     classes: Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], AfterValidator(once)]
     normalisation: tuple[Number, Annotated[Number, Field(gt=0)]]
     epoch: Annotated[int, Field(ge=0)]
+    prototypes: Tensor
+    threshold: Annotated[Number, Field(ge=0)]
 
     @model_validator(mode="after")
     def one_name_an_output(self) -> "State":
@@ -61,12 +64,19 @@ class Checkpoint(NamedTuple):
     classes: list[str]  # their names, in the order of the network's outputs
     normalisation: Normalisation
     epoch: int
+    prototypes: Tensor  # see doubt.Known, and so the threshold
+    threshold: float
 
     def network(self) -> nn.Module:
         """The network with its weights, ready to read pictures."""
         network = ARCHITECTURES[self.architecture](**self.arguments)
         network.load_state_dict(self.weights)
         return network.to(memory_format=torch.channels_last).eval()
+
+    def read(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 28, 28) uint8 pictures to (N, classes) log-probabilities and (N,) bool: whether such are known."""
+        found, doubts = doubt.read(self.network(), pictures, self.normalisation, self.prototypes)
+        return found, doubts <= self.threshold
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -121,8 +131,9 @@ def check_archive(content: bytes) -> None:
 
 
 def check_weights(checkpoint: Checkpoint) -> None:
-    """Raise Unfit where a network's weights are not those of the network that is named, or no numbers."""
-    wanted = ARCHITECTURES[checkpoint.architecture](**checkpoint.arguments).state_dict()
+    """Raise Unfit where weights or prototypes are not those of the network that is named, or weights no numbers."""
+    network = ARCHITECTURES[checkpoint.architecture](**checkpoint.arguments)
+    wanted = network.state_dict()
     if wanted.keys() != checkpoint.weights.keys():
         raise Unfit("weights of another network")
     for name, value in checkpoint.weights.items():
@@ -130,6 +141,11 @@ def check_weights(checkpoint: Checkpoint) -> None:
             raise Unfit(f"{name} of another network")
         if not value.isfinite().all():
             raise Unfit(f"{name} has what is no finite number")
+    k = checkpoint.prototypes.shape[1] if checkpoint.prototypes.dim() == 3 else 0
+    shape = (len(checkpoint.classes), min(max(1, k), doubt.PROTOTYPES), doubt.size(network))
+    found = (checkpoint.prototypes.shape, checkpoint.prototypes.dtype, checkpoint.prototypes.layout)
+    if found != (shape, torch.int8, torch.strided):
+        raise Unfit("prototypes of another network")
 
 
 def serialised(state: object) -> bytes:
