@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from recognition.base.errors import UserError
+from recognition.base.errors import UserError, one_line
 
 # What must outlive a killed stage, whose outs DVC deletes. DVC sets DVC_ROOT, in --temp and queue runs to the checkout.
 CACHE = Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
@@ -53,6 +53,12 @@ def check_packages(pins: Path) -> None:
         if installed != pinned:
             there = f"{name} {installed} is" if installed else f"no {name} is"
             raise UserError(f"{there} installed, {pins} pins {pinned}; pip install -r requirements.txt")
+
+
+def left_out(failures: list[str]) -> None:
+    """Say on stderr what a stage cannot use."""
+    for failure in failures:
+        print(f"left out: {one_line(failure)}", file=sys.stderr)
 
 
 def progress(unit: str, total: int | None = None, description: str = "", leave: bool = True) -> tqdm:

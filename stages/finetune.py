@@ -1,24 +1,28 @@
-"""Teach the digit network Greek letters, in two ways: `python -m stages.finetune greek`."""
+"""Teach the digit network Greek letters, or your own signs: `python -m stages.finetune greek`."""
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from recognition import networks
 from recognition.base import files, fingerprints
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
-from recognition.base.params import Finetune, load
-from recognition.greek import dataset
-from recognition.training import checkpoints, doubt, evaluation, scores
+from recognition.base.params import Finetune, Letters, Signs, load
+from recognition.ink import dataset
+from recognition.training import checkpoints, datasets, doubt, evaluation, scores
 from recognition.training.augmentation import Distortion
 from recognition.training.datasets import Split
 from recognition.training.fit import Recipe, fit
 from recognition.training.history import History
-from stages import CACHE, progress, run
+from stages import CACHE, left_out, progress, run
 
-DATA = Path("data/greek")
+GREEK = Path("data/greek")
+SIGNS = Path("data/handwriting/signs")
+MNIST = Path("data/mnist")
 DIGITS = Path("models/train/checkpoint.pth")
 MODELS = Path("models/finetune")
 REPORTS = Path("reports/finetune")
@@ -26,9 +30,19 @@ STATES = CACHE / "finetune"  # of trainings, 0.7 MB each
 FIRST = 10  # held-out letters whose log-probabilities are written out, as in the original report
 
 
+class Task(NamedTuple):
+    """What is to be learned."""
+
+    classes: list[str]
+    train: Split
+    held_out: Split
+    rows: list[dataset.Letter]  # of what is held out
+    train_n: int  # pictures to learn from, without MNIST's
+
+
 def main() -> None:
     params = load(Path("params.yaml")).finetune
-    studies = {"greek": params.greek, "greek_extended": params.greek_extended}
+    studies = {"greek": params.greek, "greek_extended": params.greek_extended, "signs": params.signs}
     match sys.argv[1:]:
         case [name] if name in studies:
             study = studies[name]
@@ -36,20 +50,21 @@ def main() -> None:
             raise UserError(f"study {' '.join(sys.argv[1:]) or 'missing'}: name one of {', '.join(studies)}")
     pin_torch()
     digits = checkpoints.load(DIGITS)
-    rows, pictures = dataset.load(DATA, study.letters)
-    split = Split(torch.from_numpy(pictures), torch.tensor([study.letters.index(row.letter) for row in rows]))
-    is_held_out = torch.tensor([row.split == "held_out" for row in rows])
-    train, held_out = split[~is_held_out], split[is_held_out]
-    held_out_rows = [row for row in rows if row.split == "held_out"]
+    task = letters(study) if isinstance(study, Letters) else signs(study, params.seed, digits.classes)
+    if not task.train_n:  # the user has no signs: what is known without any
+        checkpoints.save(MODELS / name / "all_layers.pth", digits)
+        write(REPORTS / name, {name: {"train_n": 0}}, [], [], digits.classes)
+        return
 
+    train, held_out = task.train, task.held_out
     shown = {"last_layer": train, "all_layers": train.balanced(params.all_layers.pictures)}
-    metrics: dict[str, object] = {"train_n": len(train.labels)}
+    metrics: dict[str, object] = {"train_n": task.train_n}
     curves, readings = [], []
-    plans = recipes(params, study.epochs)
+    plans = recipes(params, study)
     total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in plans.items())
     with progress(" pictures", total, name) as bar:
         for way, recipe in plans.items():
-            arguments = digits.arguments | {"classes": len(study.letters)}
+            arguments = digits.arguments | {"classes": len(task.classes)}
             head = generator(params.seed, "head", name)
             network = networks.with_new_head(digits.architecture, arguments, digits.weights, head)
             if way == "last_layer":
@@ -58,35 +73,62 @@ def main() -> None:
             kept = STATES / fingerprints.of(__file__, "cpu", way, name, recipe, study, digits.normalisation, data)
             history = fit(network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update)
             known = doubt.learn(network, train, held_out, digits.normalisation, params.seed)
-            tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": study.letters}
+            tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": task.classes}
             checkpoint = digits._replace(**tuned, epoch=recipe.epochs, **known._asdict())
             checkpoints.save(MODELS / name / f"{way}.pth", checkpoint)
             log_p = evaluation.log_probabilities(network, held_out.pictures, digits.normalisation)
             metrics[way] = outcome(history, log_p, held_out.labels)
             curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]
             readings += [
-                [way, row.path, row.writer, row.letter, study.letters[p.argmax()], p.max().item(), *p.tolist()]
-                for row, p in zip(held_out_rows, log_p, strict=True)
+                [way, row.path, row.writer, row.letter, task.classes[p.argmax()], p.max().item(), *p.tolist()]
+                for row, p in zip(task.rows, log_p, strict=True)
             ]
-    write(REPORTS / name, {name: metrics}, curves, readings, study.letters)
+            if isinstance(study, Signs) and study.digits:
+                test = datasets.load("mnist", MNIST, train=False)
+                log_p = evaluation.log_probabilities(network, test.pictures, digits.normalisation)
+                metrics["digits"] = scores.accuracy(int((log_p.argmax(1) == test.labels).sum()), len(test.labels))
+    write(REPORTS / name, {name: metrics}, curves, readings, task.classes)
     files.prune(STATES, newest=20)
 
 
-def recipes(params: Finetune, epochs: int) -> dict[str, Recipe]:
-    """The two ways of training, by their names."""
+def letters(study: Letters) -> Task:
+    """The Greek letters of a study."""
+    return task(study.letters, *dataset.load(GREEK, study.letters))
+
+
+def signs(study: Signs, seed: int, digits: list[str]) -> Task:
+    """The user's own signs, if there are any, and as many of MNIST's digits beside them as the study says."""
+    rows, pictures, failures = dataset.own(SIGNS, study.held_out, seed)
+    left_out(failures)
+    there = sorted({row.letter for row in rows})
+    names = there if study.names == "all" else study.names
+    if lacking := [name for name in names if name not in there]:
+        raise UserError(f"{SIGNS}: no picture of {', '.join(lacking)}; draw some, or set finetune.signs.names: all")
+    chosen = [i for i, row in enumerate(rows) if row.letter in names]
+    known = [*digits, *(name for name in names if name not in digits)] if study.digits else names
+    found = task(known, [rows[i] for i in chosen], pictures[chosen])
+    if len(known) == 1:
+        raise UserError(
+            f"{SIGNS}: {names[0]} alone is told from nothing; draw another, or set finetune.signs.digits: 600"
+        )
+    if not chosen or not study.digits:
+        return found
+    beside = datasets.load("mnist", MNIST, train=True).first(study.digits)
+    return found._replace(train=Split(*map(torch.cat, zip(beside, found.train, strict=True))))
+
+
+def task(classes: list[str], rows: list[dataset.Letter], pictures: np.ndarray) -> Task:
+    """Letters or signs, (N, 28, 28) uint8, as they are split."""
+    split = Split(torch.from_numpy(pictures), torch.tensor([classes.index(row.letter) for row in rows]))
+    is_held_out = torch.tensor([row.split == "held_out" for row in rows], dtype=torch.bool)
+    held_out_rows = [row for row in rows if row.split == "held_out"]
+    return Task(classes, split[~is_held_out], split[is_held_out], held_out_rows, len(rows) - len(held_out_rows))
+
+
+def recipes(params: Finetune, study: Letters | Signs) -> dict[str, Recipe]:
+    """The ways of training, by their names: of signs ours alone."""
     last, every = params.last_layer, params.all_layers
-    return {
-        "last_layer": Recipe(
-            epochs=epochs,
-            batch_size=last.batch_size,
-            learning_rate=last.learning_rate,
-            momentum=last.momentum,
-            weight_decay=0.0,
-            distortion=Distortion(rotation=0.0, scale=0.0, shift=0.0),
-            seed=params.seed,
-            shards=params.shards,
-            schedule="constant",
-        ),
+    ways = {
         "all_layers": Recipe(
             epochs=every.epochs,
             batch_size=every.batch_size,
@@ -98,12 +140,27 @@ def recipes(params: Finetune, epochs: int) -> dict[str, Recipe]:
             ),
             seed=params.seed,
             shards=params.shards,
-        ),
+        )
     }
+    if isinstance(study, Signs):
+        return ways
+    return {
+        "last_layer": Recipe(
+            epochs=study.epochs,
+            batch_size=last.batch_size,
+            learning_rate=last.learning_rate,
+            momentum=last.momentum,
+            weight_decay=0.0,
+            distortion=Distortion(rotation=0.0, scale=0.0, shift=0.0),
+            seed=params.seed,
+            shards=params.shards,
+            schedule="constant",
+        )
+    } | ways
 
 
 def outcome(history: History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:
-    """What a way has reached on the letters held out, and when it read all its training letters."""
+    """What a way has reached on what is held out, and when it read all that it learned from."""
     losses, correct = evaluation.score(log_p, labels)
     metrics: dict[str, int | float] = scores.accuracy(int(correct.sum()), len(labels))
     if len(labels):

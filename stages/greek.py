@@ -13,7 +13,8 @@ import stages
 from recognition.base import files
 from recognition.base.errors import UserError, one_line
 from recognition.base.params import load
-from recognition.greek import dataset, sources
+from recognition.greek import sources
+from recognition.ink import dataset
 
 PICTURES = Path("data/handwriting/greek")
 DATA = Path("data/greek")

@@ -1,16 +1,13 @@
 """Read the user's own handwriting: digits, and Greek letters with the network that knows them."""
 
-import sys
 from pathlib import Path
 
 from recognition.base import alphabet, files
 from recognition.base.determinism import pin_torch
-from recognition.base.errors import one_line
-from recognition.greek import dataset
-from recognition.ink import read
+from recognition.ink import dataset, read
 from recognition.ink.pictures import find_pictures, label_of
 from recognition.training import checkpoints, scores
-from stages import run
+from stages import left_out, run
 
 DIGITS = Path("data/handwriting/digits")
 LETTERS = Path("data/handwriting/greek")
@@ -75,11 +72,6 @@ def read_letters() -> dict[str, int | float]:
     unknown = sum(row[6] == "no" for row in rows)
     facts = {"unknown": unknown, "learned": len(rows) - len(right), "left_out": lost}
     return {**scores.accuracy(sum(right), len(right)), **facts}
-
-
-def left_out(failures: list[str]) -> None:
-    for failure in failures:
-        print(f"left out: {one_line(failure)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recognition.base import alphabet, files
 from recognition.base.determinism import pin_torch
-from recognition.greek import dataset
+from recognition.ink import dataset
 from recognition.ink.pictures import prepare, read_grey
 from recognition.networks.describe import layers
 from recognition.networks.mnistnet import ConvNet

@@ -17,7 +17,8 @@ from recognition.base.params import Params, load
 from recognition.telling import prose
 
 ROOT = Path(__file__).parent.parent
-PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+DEFINED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PIPELINE = {name: definition.get("do", definition) for name, definition in DEFINED.items()}
 SECTIONS = set(Params.model_fields)
 # Whose params a stage reads beside its own: `backbone` fetches what `mobilenet` wants, `epochs` trains as `sweep` does.
 BORROWED = {
@@ -61,7 +62,7 @@ def package(file: str) -> str:
 
 
 def stage_file(definition: dict) -> str:
-    return re.fullmatch(r"stages/python -m stages\.(\w+)( \$\{item\.\w+\})?", definition["cmd"])[1]
+    return re.fullmatch(r"stages/python -m stages\.(\w+)( \$\{(?:item\.\w+|key)\})?", definition["cmd"])[1]
 
 
 def outs(definition: dict) -> list[str]:
@@ -168,7 +169,7 @@ def test_every_leaf_of_a_section_is_a_dependency_of_a_stage(section):
     """DVC compares only the params that are listed."""
     listed = {param for definition in PIPELINE.values() for param in definition.get("params", [])}
     for leaf in Params.model_fields[section].annotation.model_fields:
-        known = {section, f"{section}.{leaf}", f"{section}.${{item.study}}"} & listed
+        known = {section, f"{section}.{leaf}", f"{section}.${{key}}"} & listed
         assert bool(known) != (f"{section}.{leaf}" in NOT_IN_RESULTS), leaf
 
 

@@ -27,15 +27,18 @@ from pathlib import Path
 import yaml
 
 name, item = Path(__file__).stem, "".join(sys.argv[1:])
-text = Path("dvc.yaml").read_text().replace("${item.study}", item).replace("${item.dataset}", item)
-stage = yaml.safe_load(text)["stages"][name]
+text = Path("dvc.yaml").read_text().replace("${key}", item).replace("${item.dataset}", item)
+stages = {one: definition.get("do", definition) for one, definition in yaml.safe_load(text)["stages"].items()}
+stage = stages[name]
 values = []
 for param in stage.get("params", []):
     value = yaml.safe_load(Path("params.yaml").read_text())
     for key in param.split("."):
         value = value[key]
     values.append(value)
-inputs = [Path(dep) for dep in stage["deps"] if dep.startswith(("data/", "models/", "reports/"))]
+each = yaml.safe_load(text)["stages"][name].get("foreach", {}).get(item, "")
+deps = [dep.replace("${item}", each) for dep in stage["deps"]]
+inputs = [Path(dep) for dep in deps if dep.startswith(("data/", "models/", "reports/"))]
 files = [file for place in inputs for file in ([place] if place.is_file() else sorted(place.rglob("*")))]
 contents = [file.read_bytes() for file in files if file.is_file()]
 digest = hashlib.sha256(repr((values, contents) if inputs else name).encode()).hexdigest()
@@ -55,7 +58,7 @@ for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots
         path.write_text(digest)
     else:
         path.mkdir(exist_ok=True)
-        read = {dep for other in yaml.safe_load(text)["stages"].values() for dep in other["deps"]}
+        read = {dep for other in stages.values() for dep in other["deps"]}
         for file in [path / "file.txt", *(Path(dep) for dep in read if dep.startswith(f"{path}/"))]:
             file.write_text(digest)
 log = Path(os.environ["DVC_ROOT"], ".cache", "log")
@@ -66,14 +69,16 @@ with log.open("a") as file:
 DEFINITION = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 PIPELINE, ARTIFACTS = DEFINITION["stages"], DEFINITION["artifacts"]
 LETTERS = {"finetune@greek", "finetune@greek_extended"}
+LEARNED = {*LETTERS, "finetune@signs"}
 TOLD = {"render", "report"}
 # One param of every section, and everything that is to run again for it. Twice where a section has two kinds.
 AGAIN = {
     "download.timeout_s=31": {"download@mnist", "download@fashion_mnist", "backbone"},
     "greek.seed=4": {"greek", *LETTERS, "recognise", *TOLD},
-    "train.epochs=2": {"train", "evaluate", *LETTERS, "recognise", *TOLD},
-    "finetune.seed=4": {*LETTERS, "recognise", *TOLD},
+    "train.epochs=2": {"train", "evaluate", *LEARNED, "recognise", *TOLD},
+    "finetune.seed=4": {*LEARNED, "recognise", *TOLD},
     "finetune.greek.epochs=41": {"finetune@greek", "recognise", *TOLD},
+    "finetune.signs.digits=300": {"finetune@signs", "report"},
     "sweep.epochs=2": {"sweep", "epochs", *TOLD},
     "sweep.workers=1": set(),
     "sweep.filters=[5,10]": {"sweep", "epochs", *TOLD},

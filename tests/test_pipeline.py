@@ -27,7 +27,11 @@ TINY = {
     "mobilenet": {"weights": "none", "pictures": 512, "epochs": 1, "held_out": 500},
 }
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-IDLE = {("greek", "data/handwriting/greek")}  # what such a run has no use for: `rendered` asks no folder
+# What such a run has no use for: `rendered` asks no folder, and letters are learned without digits, as are no signs.
+IDLE = {
+    ("greek", "data/handwriting/greek"),
+    *((f"finetune@{study}", "data/mnist") for study in STAGES["finetune"]["foreach"]),
+}
 
 
 # As sitecustomize.py, which Python runs first of all: notes which files a stage, or a process that it starts, opens.
@@ -111,9 +115,12 @@ def opened(folder: Path) -> dict[str, set[Path]]:
 
 
 def declared(stage: str) -> set[str]:
-    """The deps and outs of a stage, one item of its matrix, in dvc.yaml."""
+    """The deps and outs of a stage, one of its matrix or of what stands under its foreach, in dvc.yaml."""
     name, _, item = stage.partition("@")
-    definition = yaml.safe_load(re.sub(r"\$\{item\.\w+\}", item, (ROOT / "dvc.yaml").read_text()))["stages"][name]
+    each = STAGES[name].get("foreach", {}).get(item, "")
+    text = re.sub(r"\$\{(item\.\w+|key)\}", item, (ROOT / "dvc.yaml").read_text()).replace("${item}", each)
+    definition = yaml.safe_load(text)["stages"][name]
+    definition = definition.get("do", definition)
     places = [place for kind in ("deps", "outs", "metrics", "plots") for place in definition.get(kind, [])]
     return {next(iter(place)) if isinstance(place, dict) else place for place in places}
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -34,6 +34,13 @@ def once(values: list) -> list:
     if len(set(values)) < len(values):
         raise PydanticCustomError("twice", "nothing should stand there twice")
     return values
+
+
+def names(value: object) -> object:
+    """For names that are whatever the user calls his folders."""
+    if value != "all" and not (isinstance(value, list) and all(isinstance(name, str) and name for name in value)):
+        raise PydanticCustomError("names", "should be all, or a list of names, in quotes where they are numbers")
+    return value if value == "all" else once(value)
 
 
 def scheduler(address: str) -> str:
@@ -79,13 +86,20 @@ class Greek(Section):
     seed: Seed
 
 
-class Study(Section):
+class Letters(Section):
     letters: Annotated[
         list[Literal[*NAMES]],  # pyrefly: ignore[invalid-literal]
         Field(min_length=2, max_length=len(NAMES)),
         AfterValidator(once),
+        BeforeValidator(lambda value: NAMES if value == "all" else value),
     ]
     epochs: Epochs
+
+
+class Signs(Section):
+    names: Annotated[list[str] | Literal["all"], BeforeValidator(names)]
+    digits: Annotated[int, Field(ge=0, le=5000)]
+    held_out: Share
 
 
 class LastLayer(Section):
@@ -112,8 +126,9 @@ class AllLayers(Section):
 class Finetune(Section):
     seed: Seed
     shards: Shards
-    greek: Study
-    greek_extended: Study
+    greek: Letters
+    greek_extended: Letters
+    signs: Signs
     last_layer: LastLayer
     all_layers: AllLayers
 

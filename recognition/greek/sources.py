@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from recognition.base import alphabet, files
 from recognition.base.errors import UserError, quoted, shortened
-from recognition.greek import dataset, hands
+from recognition.greek import hands
+from recognition.ink import dataset
 from recognition.ink.decode import read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.pictures import SUFFIXES, find_pictures

@@ -30,9 +30,17 @@ class Split(NamedTuple):
 
     def balanced(self, n: int) -> "Split":
         """Each class `n` times, its pictures over and over; as often as the commonest one here, if that is more."""
-        places = [(self.labels == label).nonzero().flatten() for label in self.labels.unique()]
+        places = self.by_class()
         n = max(n, *map(len, places))
         return self[torch.cat([place[torch.arange(n) % len(place)] for place in places])]
+
+    def first(self, n: int) -> "Split":
+        """The first `n` of each class."""
+        return self[torch.cat([place[:n] for place in self.by_class()])]
+
+    def by_class(self) -> list[Tensor]:
+        """The places of each class's pictures."""
+        return [(self.labels == label).nonzero().flatten() for label in self.labels.unique()]
 
 
 class Normalisation(NamedTuple):
