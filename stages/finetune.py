@@ -36,8 +36,7 @@ class Task(NamedTuple):
     classes: list[str]
     train: Split
     held_out: Split
-    rows: list[dataset.Letter]  # of what is held out
-    train_n: int  # pictures to learn from, without MNIST's
+    rows: list[dataset.Letter]  # of all pictures but MNIST's
 
 
 def main() -> None:
@@ -51,14 +50,17 @@ def main() -> None:
     pin_torch()
     digits = checkpoints.load(DIGITS)
     task = letters(study) if isinstance(study, Letters) else signs(study, params.seed, digits.classes)
-    if not task.train_n:  # the user has no signs: what is known without any
+    held_out_rows = [row for row in task.rows if row.split == "held_out"]
+    metrics: dict[str, object] = {"train_n": len(task.rows) - len(held_out_rows)}
+    if isinstance(study, Signs):
+        metrics["names"] = ", ".join(sorted({row.letter for row in task.rows}))
+    if not task.rows:  # the user has no signs: what is known without any
         checkpoints.save(MODELS / name / "all_layers.pth", digits)
-        write(REPORTS / name, {name: {"train_n": 0}}, [], [], digits.classes)
+        write(REPORTS / name, {name: metrics}, [], [], digits.classes)
         return
 
     train, held_out = task.train, task.held_out
     shown = {"last_layer": train, "all_layers": train.balanced(params.all_layers.pictures)}
-    metrics: dict[str, object] = {"train_n": task.train_n}
     curves, readings = [], []
     plans = recipes(params, study)
     total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in plans.items())
@@ -81,7 +83,7 @@ def main() -> None:
             curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]
             readings += [
                 [way, row.path, row.writer, row.letter, task.classes[p.argmax()], p.max().item(), *p.tolist()]
-                for row, p in zip(task.rows, log_p, strict=True)
+                for row, p in zip(held_out_rows, log_p, strict=True)
             ]
             if isinstance(study, Signs) and study.digits:
                 test = datasets.load("mnist", MNIST, train=False)
@@ -109,7 +111,7 @@ def signs(study: Signs, seed: int, digits: list[str]) -> Task:
     found = task(known, [rows[i] for i in chosen], pictures[chosen])
     if len(known) == 1:
         raise UserError(
-            f"{SIGNS}: {names[0]} alone is told from nothing; draw another, or set finetune.signs.digits: 600"
+            f"{SIGNS}: {names[0]} alone is told from nothing; draw another, or set finetune.signs.digits: 300"
         )
     if not chosen or not study.digits:
         return found
@@ -121,42 +123,36 @@ def task(classes: list[str], rows: list[dataset.Letter], pictures: np.ndarray) -
     """Letters or signs, (N, 28, 28) uint8, as they are split."""
     split = Split(torch.from_numpy(pictures), torch.tensor([classes.index(row.letter) for row in rows]))
     is_held_out = torch.tensor([row.split == "held_out" for row in rows], dtype=torch.bool)
-    held_out_rows = [row for row in rows if row.split == "held_out"]
-    return Task(classes, split[~is_held_out], split[is_held_out], held_out_rows, len(rows) - len(held_out_rows))
+    return Task(classes, split[~is_held_out], split[is_held_out], rows)
 
 
 def recipes(params: Finetune, study: Letters | Signs) -> dict[str, Recipe]:
     """The ways of training, by their names: of signs ours alone."""
     last, every = params.last_layer, params.all_layers
-    ways = {
-        "all_layers": Recipe(
-            epochs=every.epochs,
-            batch_size=every.batch_size,
-            learning_rate=every.learning_rate,
-            momentum=every.momentum,
-            weight_decay=every.weight_decay,
-            distortion=Distortion(
-                every.rotation, every.scale, every.shift, every.shear, every.elastic, every.smoothness
-            ),
-            seed=params.seed,
-            shards=params.shards,
-        )
-    }
+    ours = Recipe(
+        epochs=every.epochs,
+        batch_size=every.batch_size,
+        learning_rate=study.learning_rate if isinstance(study, Signs) else every.learning_rate,
+        momentum=every.momentum,
+        weight_decay=every.weight_decay,
+        distortion=Distortion(every.rotation, every.scale, every.shift, every.shear, every.elastic, every.smoothness),
+        seed=params.seed,
+        shards=params.shards,
+    )
     if isinstance(study, Signs):
-        return ways
-    return {
-        "last_layer": Recipe(
-            epochs=study.epochs,
-            batch_size=last.batch_size,
-            learning_rate=last.learning_rate,
-            momentum=last.momentum,
-            weight_decay=0.0,
-            distortion=Distortion(rotation=0.0, scale=0.0, shift=0.0),
-            seed=params.seed,
-            shards=params.shards,
-            schedule="constant",
-        )
-    } | ways
+        return {"all_layers": ours}
+    theirs = Recipe(
+        epochs=study.epochs,
+        batch_size=last.batch_size,
+        learning_rate=last.learning_rate,
+        momentum=last.momentum,
+        weight_decay=0.0,
+        distortion=Distortion(rotation=0.0, scale=0.0, shift=0.0),
+        seed=params.seed,
+        shards=params.shards,
+        schedule="constant",
+    )
+    return {"last_layer": theirs, "all_layers": ours}
 
 
 def outcome(history: History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:

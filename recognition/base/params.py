@@ -100,6 +100,7 @@ class Signs(Section):
     names: Annotated[list[str] | Literal["all"], BeforeValidator(names)]
     digits: Annotated[int, Field(ge=0, le=5000)]
     held_out: Share
+    learning_rate: LearningRate
 
 
 class LastLayer(Section):
