@@ -1,4 +1,4 @@
-"""The command line: `python -m recognition predict PATH...`, `read PATH...` and `results`."""
+"""The command line: `python -m recognition predict PATH...`, `read PATH...`, `collect SHEET --as TEXT`, `results`."""
 
 import sys
 
@@ -13,6 +13,7 @@ if __name__ == "__main__":
 import argparse
 import codecs
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from recognition.ink.pictures import Found
     from recognition.training.checkpoints import Checkpoint
 
-MODEL = Path(__file__).parent.parent / "models" / "train" / "checkpoint.pth"
+ROOT = Path(__file__).parent.parent
+MODEL = ROOT / "models" / "train" / "checkpoint.pth"
+HANDWRITING = ROOT / "data" / "handwriting"
+SAID = "what is written, lines apart by /; a line of one sign or one word alone is that over and over"
 
 
 def predict(paths: list[Path], model: Path, table: Path | None) -> int:
@@ -109,6 +113,18 @@ def distinct(names: list[str]) -> list[str]:
     return list(found)
 
 
+def collect(sheet: Path, text: str, writer: str) -> int:
+    """Cut a sheet into labelled pictures, and say where they lie; returns the exit code."""
+    from recognition.ink.collect import collect
+
+    door.imported()
+    found = collect(sheet, text, writer, HANDWRITING, ROOT / ".cache" / "collect" / f"{sheet.stem}.png")
+    folders = Counter(path.parent for path in found.pictures)
+    where = ", ".join(f"{n} in {os.path.relpath(folder)}" for folder, n in folders.items())
+    print(one_line(f"{len(found.new)} pictures: {where}" if found.new else f"{sheet}: collected before: {where}"))
+    return 0
+
+
 def results() -> int:
     """Print what the stages have found, as `make repro` does in its end; returns the exit code."""
     from recognition.base.params import load
@@ -152,6 +168,11 @@ def main() -> int | str:
     command.add_argument("--csv", type=Path, metavar="FILE", help="write a row for each character to this file")
     command.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw what is read where into this folder")
     command.set_defaults(run=lambda given: read(given.paths, given.model, given.csv, given.pictures))
+    command = commands.add_parser("collect", help="cut a sheet into labelled pictures, to learn from")
+    command.add_argument("sheet", type=Path, metavar="SHEET", help="a picture of what you have written")
+    command.add_argument("--as", dest="text", required=True, metavar="TEXT", help=SAID)
+    command.add_argument("--writer", default="", metavar="NAME", help="whose hand it is")
+    command.set_defaults(run=lambda given: collect(given.sheet, given.text, given.writer))
     command = commands.add_parser("results", help="the study's numbers beside the original's")
     command.set_defaults(run=lambda given: results())
     arguments = parser.parse_args()

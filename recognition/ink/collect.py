@@ -1,0 +1,147 @@
+"""A sheet of handwriting to labelled pictures of one character each, by what is written on it. No torch."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from recognition.base import files
+from recognition.base.alphabet import NAMES, SYMBOLS
+from recognition.base.errors import UserError, quoted
+from recognition.ink.characters import Character, find_characters
+from recognition.ink.decode import read_grey
+from recognition.ink.draw import draw
+from recognition.ink.geometry import TOUCHING
+from recognition.ink.lines import in_lines
+from recognition.ink.paper import strength
+from recognition.ink.pictures import no_ink
+
+WORD = re.compile(r"[A-Za-z]{2,}(?:[ _-][A-Za-z]+)*")  # a name; whatever else stands in a line is a sign each
+LETTERS = {symbol: name for name, symbol in SYMBOLS.items()}
+LONGEST = 100  # bytes of a name, which is a folder's and a class's
+LONGEST_WRITER = 60  # bytes
+
+
+class Collected(NamedTuple):
+    """Labelled pictures, of which those of `new` were not there before."""
+
+    pictures: list[Path]
+    new: list[Path]
+
+
+def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Collected:
+    """Cut a sheet into pictures in `home`, which is data/handwriting, labelled by the `text` that is written on it.
+
+    Nothing that is there is overwritten, and what an interrupted call has left out is added by the same one. Raises
+    UserError where what is found is not what is said, after `shown`, a PNG, was drawn of it; and where the sheet was
+    collected as something else.
+    """
+    said = names_of(text)
+    by = checked_writer(writer)
+    grey = read_grey(sheet)
+    found = find_characters(strength(grey)) or no_ink(sheet)
+    lines = in_lines([character.box for character in found])
+    order = [found[i] for line in lines for i in line]
+    if wrong := mismatch(said, [len(line) for line in lines]):
+        files.write_png(shown, draw(grey, [(one.box, str(n)) for n, one in enumerate(order, 1)]))
+        raise UserError(
+            f"{sheet}: {wrong}; nothing is written; {shown} shows what is found; say that, or write it anew"
+        )
+    labels = [
+        names[i] if len(names) > 1 else names[0]
+        for names, line in zip(said * (len(lines) if len(said) == 1 else 1), lines, strict=True)
+        for i in range(len(line))
+    ]
+    mark = hashlib.sha256(sheet.read_bytes()).hexdigest()[:8]
+    paths = [home / path_of(label, by, mark, n) for n, label in enumerate(labels, 1)]
+    if others := sorted(set(home.rglob(f"*.{mark}-*.png")) - set(paths)):
+        more = f" and {len(others) - 1} more" if others[1:] else ""
+        raise UserError(f"{sheet}: collected before as {others[0]}{more}; remove them to collect it as something else")
+    new = [i for i, path in enumerate(paths) if not path.exists()]
+    for i in new:
+        files.write_png(paths[i], Image.fromarray(cut(grey, order, order[i])))
+    return Collected(paths, [paths[i] for i in new])
+
+
+def names_of(text: str) -> list[list[str]]:
+    """The names of what is written, line by line: of "7+α/beta" ["7", "+", "alpha"] and ["beta"].
+
+    A line is a word, or several that are Greek letters, or else a sign each. Raises UserError for what is no name.
+    """
+    lines = [signs_of(line.strip()) for line in unicodedata.normalize("NFC", text).split("/")]
+    if not all(lines):
+        raise UserError(f"--as {quoted(text)}: a line is empty; say what is written in it")
+    for name in (name for line in lines for name in line):
+        if not name.isprintable() or name.startswith(".") or len(name.encode()) > LONGEST:
+            raise UserError(f"--as {quoted(name)}: no name that a folder can have; name it with a word")
+    return lines
+
+
+def signs_of(line: str) -> list[str]:
+    """The names of what stands in a line."""
+    words = line.lower().split()
+    if len(words) > 1 and all(word in NAMES for word in words):
+        return words
+    if WORD.fullmatch(line):
+        return [line.lower() if line.lower() in NAMES else line]
+    signs: list[str] = []
+    for sign in line:
+        if unicodedata.category(sign).startswith("M") and signs:
+            signs[-1] += sign  # an accent over the sign before
+        elif not sign.isspace():
+            signs.append(LETTERS.get(unicodedata.normalize("NFKC", sign), sign))
+    return signs
+
+
+def checked_writer(writer: str) -> str:
+    """The name as it stands in a file's. Raises UserError."""
+    name = unicodedata.normalize("NFC", writer).strip()
+    if not re.fullmatch(r"[\w -]*", name) or len(name.encode()) > LONGEST_WRITER:
+        raise UserError(
+            f"--writer {quoted(writer)}: a name is letters, digits, blanks, - and _, {LONGEST_WRITER} bytes at most"
+        )
+    return name
+
+
+def mismatch(said: Sequence[Sequence[str]], found: Sequence[int]) -> str | None:
+    """What differs between the names of each line and how many characters it has; one name alone is for all of them,
+    and where it is the only line, for all lines."""
+    if len(said) == 1 and len(said[0]) == 1:
+        return None
+    if len(said) != len(found):
+        return f"{len(found)} lines found of {len(said)}"
+    for number, (names, n) in enumerate(zip(said, found, strict=True), 1):
+        if len(names) not in (1, n):
+            return f"{n} found of {len(names)}{f' in line {number}' if len(said) > 1 else ''}"
+    return None
+
+
+def path_of(label: str, writer: str, sheet: str, number: int) -> Path:
+    """Where a picture lies below data/handwriting; see dataset.COLLECTED."""
+    name = f"{label}{f'_{writer}' if writer else ''}.{sheet}-{number:03}.png"
+    if re.fullmatch(r"[0-9]", label):
+        return Path("digits", name)
+    return Path("greek" if label in NAMES else "signs", label, name)
+
+
+def cut(grey: np.ndarray, characters: Sequence[Character], chosen: Character) -> np.ndarray:
+    """One character of a picture (H, W) uint8 on bare paper, half its extent of it on every side."""
+    left, top, right, bottom = chosen.box
+    margin = max(right - left, bottom - top) // 2 + 8
+    rows, columns = np.arange(top - margin, bottom + margin), np.arange(left - margin, right + margin)
+    around = np.ix_(np.clip(rows, 0, grey.shape[0] - 1), np.clip(columns, 0, grey.shape[1] - 1))
+    written = np.zeros(grey.shape, dtype=bool)
+    for one in characters:
+        left, top, right, bottom = one.box
+        written[top:bottom, left:right] |= one.ink > 0
+    part, ink = grey[around], written[around]
+    own = np.pad(chosen.ink > 0, margin)
+    near = ndimage.binary_dilation(own, TOUCHING, iterations=2) & (own | ~ink)
+    bare = ~ndimage.binary_dilation(ink, TOUCHING, iterations=2)
+    return np.where(near, part, np.median(part[bare] if bare.any() else part)).astype(np.uint8)
