@@ -157,3 +157,20 @@ def test_a_damaged_picture_is_one_line(tmp_path):
     (tmp_path / "beta" / "2.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"beta/2\.png"):
         dataset.load(tmp_path, ["alpha", "beta"])
+
+
+def test_own_signs_are_read_from_their_folders_and_what_cannot_be_is_told(tmp_path):
+    assert [len(found) for found in dataset.own(tmp_path / "nowhere", 0.2, 3)] == [0, 0, 0]
+    put(tmp_path, ["+", unicodedata.normalize("NFD", "\u0439"), "treble clef"])  # as a Mac writes a folder's name
+    (tmp_path / "letters.csv").unlink()
+    (tmp_path / "+" / "damaged.png").write_bytes(b"no picture")
+    (tmp_path / "README.md").write_text("of this folder")
+    rows, pictures, failures = dataset.own(tmp_path, 0.5, 3)
+    assert [row.letter for row in rows] == ["+", "+", "treble clef", "treble clef", "\u0439", "\u0439"]
+    assert len({(row.letter, row.split) for row in rows}) == 6  # one of each is held out
+    assert pictures.shape == (6, 28, 28) and pictures.dtype == np.uint8
+    assert len(failures) == 1 and "damaged.png" in failures[0]
+
+    (tmp_path / "plus.png").write_bytes((tmp_path / "+" / "1.png").read_bytes())
+    with pytest.raises(UserError, match=r"plus\.png: no folder names its sign; move it into one"):
+        dataset.own(tmp_path, 0.5, 3)

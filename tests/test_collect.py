@@ -1,0 +1,184 @@
+"""A sheet becomes labelled pictures, or one line says why not."""
+
+import itertools
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recognition.base import files
+from recognition.base.errors import UserError
+from recognition.ink import collect, dataset
+from recognition.ink.characters import find_characters
+from recognition.ink.lines import in_lines
+from recognition.ink.normalise import normalise
+from recognition.ink.paper import strength
+from recognition.ink.pictures import label_of
+
+DRAW = runpy.run_path(str(Path(__file__).parents[1] / "data" / "handwriting" / "draw.py"))
+ROWS = ["31415", "92658"]
+
+
+def page(rows: list[str]) -> np.ndarray:
+    """Rows of digits by the project's own script, side by side, on paper that is darker to one side."""
+
+    def digit(name: str, seed: int) -> np.ndarray:
+        return DRAW["ink"](name, np.random.default_rng(seed))[50:350:3, 100:300:3]
+
+    cells = [[digit(name, seed) for seed, name in enumerate(row)] for row in rows]
+    covered = np.pad(np.block(cells), 30)
+    light = np.linspace(150, 230, covered.shape[1]) + np.random.default_rng(0).integers(-3, 4, covered.shape)
+    return (light * (1 - 0.7 * covered)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def grey() -> np.ndarray:
+    return page(ROWS)
+
+
+@pytest.fixture
+def sheet(tmp_path, grey) -> Path:
+    Image.fromarray(grey).save(tmp_path / "sheet.png")
+    return tmp_path / "sheet.png"
+
+
+@pytest.fixture
+def gather(tmp_path, sheet):
+    return lambda text, writer="": collect.collect(sheet, text, writer, tmp_path / "home", tmp_path / "boxes.png")
+
+
+def there(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("0123456789", [list("0123456789")]),
+        ("8 + 3", [["8", "+", "3"]]),
+        ("7α/βγ", [["7", "alpha"], ["beta", "gamma"]]),
+        ("ϑς\N{MICRO SIGN}", [["theta", "ς", "mu"]]),  # final sigma is another sign
+        ("Alpha", [["alpha"]]),
+        ("alpha beta/gamma", [["alpha", "beta"], ["gamma"]]),
+        ("treble clef", [["treble clef"]]),
+        ("plus/minus", [["plus"], ["minus"]]),
+        ("a b c", [["a", "b", "c"]]),
+        ("Жé", [["Ж", "é"]]),
+        ("Жe\u0301x\u0304", [["Ж", "é", "x\u0304"]]),  # an accent is no sign of its own
+    ],
+)
+def test_the_names_of_what_is_written(text, names):
+    assert collect.names_of(text) == names
+
+
+@pytest.mark.parametrize("text", ["", "/", "7/", " / ", ".", "7.5", "\x1b", "a\udcff", "a\0", "x" * 101, "1\u202e2"])
+def test_what_can_be_no_name_is_one_line(text, gather, tmp_path):
+    with pytest.raises(UserError, match="--as") as caught:
+        gather(text)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 250 and not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("writer", ["..", "a/b", "a.b", "\0", "x" * 61, "ж" * 31, "a\nb"])
+def test_what_can_be_no_writer_is_one_line(writer, gather, tmp_path):
+    with pytest.raises(UserError, match="--writer") as caught:
+        gather("31415/92658", writer)
+    assert str(caught.value).isprintable() and not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "wrong"),
+    [
+        ([["7"]], [3, 4, 5], None),
+        ([list("12")], [2], None),
+        ([list("12"), ["x"]], [2, 9], None),
+        ([list("0123456789")], [9], "9 found of 10"),
+        ([list("123"), list("45")], [3, 4], "4 found of 2 in line 2"),
+        ([list("12")], [1, 1], "2 lines found of 1"),
+        ([["x"], ["y"]], [9], "1 lines found of 2"),
+    ],
+)
+def test_counts_agree_line_by_line(said, found, wrong):
+    assert collect.mismatch(said, found) == wrong
+
+
+def test_a_cut_picture_has_its_character_alone_and_as_it_was_on_the_sheet(grey):
+    found = find_characters(strength(grey))
+    assert [len(line) for line in in_lines([one.box for one in found])] == [5, 5]
+    for one in found:
+        again = find_characters(strength(collect.cut(grey, found, one)))
+        before, after = normalise(one.ink).astype(int), normalise(again[0].ink)
+        shifts = itertools.product((-1, 0, 1), repeat=2)  # a centre of mass may round to the next pixel
+        nearest = min(abs(before - np.roll(after, shift, axis=(0, 1))).sum() for shift in shifts)
+        assert len(again) == 1 and nearest < 0.16 * before.sum()
+
+
+def test_a_character_at_the_sheets_edge_is_cut_too():
+    picture = np.full((200, 300), 220, np.uint8)
+    picture[0:120, 40:52], picture[100:112, 0:90], picture[60:160, 200:212] = 40, 40, 40
+    found = find_characters(strength(picture))
+    for one in found:
+        assert len(find_characters(strength(collect.cut(picture, found, one)))) == 1
+
+
+def test_a_sheet_becomes_pictures_with_labels_and_a_writer(gather, tmp_path):
+    found = gather("3141α/+2658", "Anna K")
+    folders = [path.parent.relative_to(tmp_path / "home").as_posix() for path in found.new]
+    assert folders == [*["digits"] * 4, "greek/alpha", "signs/+", *["digits"] * 4] and found.new == found.pictures
+    digits = [path for path in found.pictures if path.parent.name == "digits"]
+    assert [label_of(path, list("0123456789")) for path in digits] == list("31412658")
+    named = [("3", found.pictures[0].stem), ("+", found.pictures[5].stem)]
+    assert dataset.writers(named) == ["Anna K", "Anna K"]
+    assert dataset.own(tmp_path / "home" / "signs", 0.2, 3)[0][0].letter == "+"
+
+
+def test_without_a_writer_a_sheet_is_one_hand(gather):
+    (hand,) = set(dataset.writers([("x", path.stem) for path in gather("x").pictures]))
+    assert len(hand) == 8
+
+
+def test_where_counts_differ_nothing_is_written_but_the_numbered_boxes(gather, tmp_path):
+    with pytest.raises(UserError, match=r"sheet\.png: 5 found of 6 in line 1; .*boxes\.png"):
+        gather("314156/92658")
+    assert not (tmp_path / "home").exists() and Image.open(tmp_path / "boxes.png").mode == "RGB"
+
+
+def test_twice_the_same_sheet_is_said_and_nothing_is_overwritten(gather, tmp_path):
+    first, before = gather("31415/92658"), there(tmp_path / "home")
+    again = gather("31415/92658")
+    assert again.pictures == first.pictures and not again.new and there(tmp_path / "home") == before
+    for text, writer, more in (
+        ("31415/92659", "", ""),
+        ("31415/92658", "bob", " and 9 more"),
+        ("x", "", " and 9 more"),
+    ):
+        with pytest.raises(UserError, match=rf"collected before as .*\.png{more}; remove them"):
+            gather(text, writer)
+    assert there(tmp_path / "home") == before
+
+
+def test_interrupted_it_leaves_whole_pictures_and_the_same_call_adds_the_rest(gather, tmp_path, monkeypatch):
+    written, whole = [], files.write_bytes
+
+    def write(path: Path, content: bytes) -> None:
+        if len(written) == 4:
+            raise KeyboardInterrupt
+        written.append(path)
+        whole(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_bytes", write)
+        with pytest.raises(KeyboardInterrupt):
+            gather("31415/92658")
+    before = there(tmp_path / "home")
+    assert len(before) == 4
+    found = gather("31415/92658")
+    after = there(tmp_path / "home")
+    assert len(found.new) == 6 and len(after) == 10 and before.items() <= after.items()
+
+
+def test_a_sheet_without_ink_is_one_line(tmp_path):
+    Image.new("L", (300, 200), 220).save(tmp_path / "empty.png")
+    with pytest.raises(UserError, match="no ink"):
+        collect.collect(tmp_path / "empty.png", "7", "", tmp_path / "home", tmp_path / "boxes.png")
