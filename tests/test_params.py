@@ -10,6 +10,7 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import parse_yaml, parse_yaml_for_update
 
+from recognition.base.alphabet import NAMES
 from recognition.base.errors import UserError
 from recognition.base.params import Params, load, read
 
@@ -230,6 +231,26 @@ def test_an_experiment_with_other_letters_changes_theirs_alone(tmp_path):
     assert letters == ["alpha", "beta", "gamma"]
     changed = overridden(tmp_path, "finetune.greek.letters=[alpha,delta,omega]")
     assert sorted(line.split("- ")[-1] for line in changed) == ["beta", "delta", "gamma", "omega"]
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [("all", "all"), ("[]", []), ("[+,-]", ["+", "-"]), ("['Ж','treble clef','8']", ["Ж", "treble clef", "8"])],
+)
+def test_an_experiment_names_the_signs(tmp_path, given, names):
+    overridden(tmp_path, f"finetune.signs.names={given}")
+    assert load(tmp_path / "params.yaml").finetune.signs.names == names
+
+
+@pytest.mark.parametrize("names", ["plus", ["+", "+"], [8], [""], 8, {}])
+def test_what_names_no_signs_is_said(written, names):
+    params = parse_yaml(PARAMS.read_text(), PARAMS)["finetune"]["signs"] | {"names": names}
+    assert "finetune.signs.names: " in message(written({"finetune.signs": params}))
+
+
+def test_all_letters_can_be_named_at_once(tmp_path):
+    overridden(tmp_path, "finetune.greek.letters=all")
+    assert load(tmp_path / "params.yaml").finetune.greek.letters == NAMES
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image, ImageDraw
 
 from recognition.sources.catalogue import DATASETS
 
@@ -22,6 +23,7 @@ TINY = {
     "train": {"epochs": 2, "held_out": 30000, "batch_size": 250},
     "greek": {"source": "rendered", "timeout_s": 1.0, "hands": 3},  # for the test that asks what does not answer
     "all_layers": {"epochs": 2, "pictures": 100},
+    "signs": {"digits": 100},
     "sweep": {"kernel_sizes": [5], "filters": [5], "noise_seeds": [3, 4], "held_out": 55000},
     "epochs": {"budgets": [1, 2]},
     "mobilenet": {"weights": "none", "pictures": 512, "epochs": 1, "held_out": 500},
@@ -75,7 +77,7 @@ def clone(folder: Path) -> Path:
     params = (folder / "params.yaml").read_text()
     values = yaml.safe_load(params)
     for name, changes in TINY.items():
-        (values["finetune"] if name == "all_layers" else values)[name] |= changes
+        (values["finetune"] if name in ("all_layers", "signs") else values)[name] |= changes
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     store = folder / ".cache" / "download"
     store.mkdir(parents=True)
@@ -157,7 +159,18 @@ def test_git_holds_the_reports_and_ignores_data_models_and_the_page(finished):
 def test_the_metrics_have_their_names(finished):
     shown = json.loads(run("dvc", "metrics", "show", "--json", cwd=finished).stdout)[""]["data"]
     metrics = {key: value for file in shown.values() for key, value in file["data"].items()}
-    studies = {"train", "mnist", "letters", "greek", "greek_extended", "handwriting", "sweep", "epochs", "mobilenet"}
+    studies = {
+        "train",
+        "mnist",
+        "letters",
+        "greek",
+        "greek_extended",
+        "signs",
+        "handwriting",
+        "sweep",
+        "epochs",
+        "mobilenet",
+    }
     assert studies <= set(metrics)
     assert metrics["mnist"]["n"] == 10000 and metrics["handwriting"]["digits"]["n"] == 10
     mnist = metrics["mnist"]
@@ -289,6 +302,43 @@ def test_own_letters_are_learned_from_or_read_as_the_source_says(finished):
         for folder in greek.iterdir():
             if folder.is_dir():
                 shutil.rmtree(folder)
+
+
+def test_what_is_written_on_a_sheet_is_collected_learned_and_read(finished):
+    """The README's loop, with a sign that no data set has; without one, what it knows is the digits."""
+    metrics, model = finished / "reports/finetune/signs/metrics.json", "models/finetune/signs/all_layers.pth"
+    assert json.loads(metrics.read_text()) == {"signs": {"train_n": 0, "names": ""}}
+    assert (finished / model).read_bytes() == (finished / "models/train/checkpoint.pth").read_bytes()
+    signs = finished / "data/handwriting/signs"
+    sheet = Image.new("L", (1000, 400), 220)
+    for n in range(10):
+        x, y, r = 100 + 180 * (n % 5), 100 + 200 * (n // 5), 30 + n
+        ImageDraw.Draw(sheet).line([(x - r, y + n), (x + r, y - n)], 20, 8)
+        ImageDraw.Draw(sheet).line([(x - n, y - r), (x + n, y + r)], 20, 8)
+    sheet.save(finished / ".cache/sheet.png")
+    try:
+        collected = run("python", "-m", "recognition", "collect", ".cache/sheet.png", "--as", "+", cwd=finished)
+        assert collected.stdout == "10 pictures: 10 in data/handwriting/signs/+\n"
+        ran = run("dvc", "repro", cwd=finished)
+        assert set(re.findall("Running stage '(.*)'", ran.stdout)) == {
+            "finetune@signs",
+            "recognise",
+            "render",
+            "report",
+        }
+        found = json.loads(metrics.read_text())["signs"]
+        assert (found["train_n"], found["names"], found["all_layers"]["n"]) == (8, "+", 2)
+        assert found["digits"]["n"] == 10000 and found["digits"]["accuracy"] > 0.8
+        assert "The user's own signs, +, were learned from 8 pictures with 100 of each digit" in (
+            finished / "reports/report.md"
+        ).read_text().replace("\\+", "+")
+        text = run("python", "-m", "recognition", "read", ".cache/sheet.png", "--model", model, cwd=finished).stdout
+        assert text == "+++++\n+++++\n"
+        assert "up to date" in run("dvc", "status", cwd=finished).stdout
+    finally:
+        shutil.rmtree(signs / "+")
+        run("dvc", "repro", cwd=finished)
+    assert json.loads(metrics.read_text())["signs"]["train_n"] == 0
 
 
 def table(path: Path) -> list[dict[str, str]]:
