@@ -12,6 +12,7 @@ from recognition.ink.paper import Strength
 from recognition.ink.ruling import without_ruling
 
 SAME_INK = 0.4  # of the ink's level: what is weaker is no ink, but ruled lines, shadows or the page's back
+WEAKEST = 0.3  # where a stroke is weaker it ends
 
 SPECK = 0.01  # of the heaviest piece's mass: what has less is noise
 MOST = 1000  # pieces that are looked at, the heaviest
@@ -71,8 +72,10 @@ def find_characters(strength: Strength) -> list[Character]:
         return []
     # Each piece is cut at its own level of ink, so that a black table edge does not hide a pencil.
     levels = np.append(np.inf, _level(ink, rough, n))
-    labels, n = ndimage.label(mask & (ink > SAME_INK * levels[rough]), TOUCHING)
-    pieces = _written(_pieces(labels, n, rough, ink), labels)
+    share = ink / levels[rough]
+    strokes = np.append(False, _are_strokes(mask & (share > SAME_INK), rough, n))
+    labels, n = ndimage.label(mask & (share > np.where(strokes[rough], WEAKEST, SAME_INK)), TOUCHING)
+    pieces = _written(_pieces(labels, n, np.where(strokes[rough], rough, 0), ink), labels)
     pieces = _one_of_two(_joined(pieces))
     height = _typical(pieces)
     found = [
@@ -95,7 +98,6 @@ def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> l
     central = np.asarray(
         ndimage.sum(third * (1 - outwards * outwards), labels, index) / ndimage.sum(third, labels, index)
     )
-    thin = _is_a_stroke(labels, rough)
     edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=n + 1)[1:]
     found = []
     for i, (rows, columns) in enumerate(ndimage.find_objects(labels)):
@@ -107,17 +109,19 @@ def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> l
         contact = min(1, edge[i] / max(own.shape))
         free = central[i] * (1 - contact) * (1 - contact)
         origin = int(rough[tuple(outline[0])])
-        origin = origin if thin[origin - 1] else -i - 1
-        found.append(Piece([i + 1], origin, box, outline, float(mass[i]), float(level[i]), contact, float(free)))
+        found.append(Piece([i + 1], origin or -i - 1, box, outline, float(mass[i]), float(level[i]), contact, float(free)))
     return sorted(found, key=lambda piece: -piece.mass)[:MOST]
 
 
-def _is_a_stroke(labels: np.ndarray, rough: np.ndarray) -> np.ndarray:
+def _are_strokes(strong: np.ndarray, rough: np.ndarray, n: int) -> np.ndarray:
     """Of each connected ink, whether it is hardly broader than the strong ink in it: no shadow around it."""
-    index = np.arange(1, rough.max() + 1)
-    broad = np.asarray(ndimage.maximum(distance(rough > 0), rough, index))
-    strong = np.asarray(ndimage.maximum(distance(labels > 0), rough, index))
-    return broad < 2.5 * strong + 1
+    broadest = []
+    for mask in (rough > 0, strong):
+        widths = np.zeros(n + 1)
+        np.maximum.at(widths, rough[mask], distance(mask)[mask])
+        broadest.append(widths[1:])
+    broad, thin = broadest
+    return broad < 2.5 * thin + 1
 
 
 def _level(ink: np.ndarray, labels: np.ndarray, n: int) -> np.ndarray:
@@ -254,12 +258,10 @@ def _belong(small: Piece, large: Piece, gap: float, height: float) -> bool:
     level = min(a[2], b[2]) - max(a[0], b[0])
     if beside > 0.9 * small.width and level > 0.9 * small.height:
         return True
-    if small.rough == large.rough:
-        return True
     above = beside > 0.4 * min(small.width, large.width)
     if min(small.height, large.height) > 0.55 * height:  # two tall ones: two characters
         return gap <= max((0.08 if above else 0.03) * height, 1.5)
-    if above:
+    if above or small.rough == large.rough:
         return True
     return gap <= (0.25 if small.mass < 0.1 * large.mass else 0.15) * large.extent
 

@@ -60,8 +60,8 @@ def _strength(grey: np.ndarray) -> Strength:
     ink = _darker(smooth, _paper(level))
     ink -= np.quantile(ink, 0.25)  # the brightest paper around is brighter than most; ink may fill half
     apart = 1 + side // 200  # of pixels that differ by noise alone, but for the edges of strokes
-    difference = np.quantile(abs(ink - np.roll(ink, apart, axis=0)), 0.25)  # most of a page may be near ink
-    noise = 3.14 / math.sqrt(2) * float(difference)  # as of a normal distribution
+    difference = np.quantile(abs(ink - np.roll(ink, apart, axis=0)), 0.15)  # most of a page may be near ink
+    noise = 5.29 / math.sqrt(2) * float(difference)  # as of a normal distribution
     return Strength(np.clip(ink, 0, 1).astype(np.float32), noise)
 
 
@@ -160,6 +160,7 @@ def _sheets(small: np.ndarray) -> list[np.ndarray]:
     """Regions lighter or darker than some level whose outline may be a sheet's, largest first."""
     sharp = _contrast(small, 7)
     step = max(8, 4 * np.median(sharp))
+    steep = sharp > 0.6 * _contrast(small, 21)  # as a shadow's edge is not
     edge = np.ones(small.shape, dtype=bool)
     edge[4:-4, 4:-4] = False
     lightest, darkest = (of(small, 5, mode="nearest") for of in (ndimage.minimum_filter, ndimage.maximum_filter))
@@ -183,7 +184,7 @@ def _sheets(small: np.ndarray) -> list[np.ndarray]:
                 if whole.sum() > 0.97 * small.size or not _is_a_sheet(whole):
                     continue
                 outline = whole & ~ndimage.binary_erosion(whole, TOUCHING) & ~edge
-                if not outline.any() or np.quantile(sharp[outline], 0.1) < step:
+                if not outline.any() or np.quantile(sharp[outline], 0.1) < step or steep[outline].mean() < 0.5:
                     continue
                 if all((whole ^ other).sum() > 0.03 * whole.sum() for other in found):
                     found.append(whole)
