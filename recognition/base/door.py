@@ -30,9 +30,7 @@ SETTINGS = {  # inherited ones that would change what is computed or drawn, or s
     "OPENBLAS_NUM_THREADS": "1",  # numpy's, which is asked for nothing large; each thread would reserve memory
 }
 STOPS = (signal.SIGINT, signal.SIGTERM)
-LEAST_ADDRESSES = (
-    3_250_000 << 10
-)  # bytes; with 3,200,000 KiB torch's import may end in words of C++, with these it works
+LEAST_ADDRESSES = 3_250_000 << 10  # bytes; with 3,200,000 KiB torch's import may end in words of C++
 LESS_BESIDE = "close other programs, or allow this one more"  # of a program whose params have nothing to do with it
 NO_MEMORY = r"bad_alloc|[Cc]annot allocate|can't allocate|not enough memory|failed to map segment|out of memory"
 

@@ -22,7 +22,7 @@ from recognition.ink import dataset
 from recognition.ink.decode import read_grey
 from recognition.ink.find import find_ink
 from recognition.ink.pictures import SUFFIXES, find_pictures
-from recognition.sources.fetch import LONGEST_S, UNFIT, Failure, Progress, reason, timed, with_mend
+from recognition.sources.fetch import FULL, LONGEST_S, UNFIT, Failure, Progress, reason, timed, with_mend
 from recognition.sources.web import answer, steady, within
 
 DRIVE = "https://drive.google.com/drive/folders/1c4XRiisC3ZAQLG-Pc7yR7W6doxjPS5AN"  # the original report's
@@ -30,9 +30,8 @@ DRIVE_PICTURES = 5000  # at most; 24 letters by 200 people
 DRIVE_PICTURE_BYTES = 1 << 25  # of one, at most; a phone's photo has 10 MB
 DRIVE_BYTES = 1 << 30  # of all, at most
 OMNIGLOT_BYTES = 1 << 25  # of the archive, at most; it has 9.5 MB
-OURS = (  # what is this machine's fault, not a source's; of a connection, urllib and requests hide the number
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-)
+# What is this machine's fault, not a source's; of a connection, urllib and requests hide the number.
+OURS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 FACES = [  # of those with Greek letters that matplotlib ships; LastResortHE draws one box for all of them
     ("DejaVu Sans", "DejaVuSans", ["", "-Bold", "-Oblique", "-BoldOblique"]),
     ("DejaVu Sans Mono", "DejaVuSansMono", ["", "-Bold", "-Oblique", "-BoldOblique"]),
