@@ -27,6 +27,7 @@ DIGITS = Path("models/train/checkpoint.pth")
 MODELS = Path("models/finetune")
 REPORTS = Path("reports/finetune")
 STATES = CACHE / "finetune"  # of trainings, 0.7 MB each
+UNLEARNED = 100  # of each digit, by which doubt is judged beside the signs held out
 FIRST = 10  # held-out letters whose log-probabilities are written out, as in the original report
 
 
@@ -36,7 +37,8 @@ class Task(NamedTuple):
     classes: list[str]
     train: Split
     held_out: Split
-    rows: list[dataset.Letter]  # of all pictures but MNIST's
+    rows: list[dataset.Letter]  # of all these pictures, but for MNIST's
+    unlearned: Split  # by which doubt is judged
 
 
 def main() -> None:
@@ -74,7 +76,7 @@ def main() -> None:
             data = [fingerprints.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
             kept = STATES / fingerprints.of(__file__, "cpu", way, name, recipe, study, digits.normalisation, data)
             history = fit(network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update)
-            known = doubt.learn(network, train, held_out, digits.normalisation, params.seed)
+            known = doubt.learn(network, train, task.unlearned, digits.normalisation, params.seed)
             tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": task.classes}
             checkpoint = digits._replace(**tuned, epoch=recipe.epochs, **known._asdict())
             checkpoints.save(MODELS / name / f"{way}.pth", checkpoint)
@@ -111,19 +113,20 @@ def signs(study: Signs, seed: int, digits: list[str]) -> Task:
     found = task(known, [rows[i] for i in chosen], pictures[chosen])
     if len(known) == 1:
         raise UserError(
-            f"{SIGNS}: {names[0]} alone is told from nothing; draw another, or set finetune.signs.digits: 300"
+            f"{SIGNS}: {names[0]} alone is told from nothing; draw another, or set finetune.signs.digits: 500"
         )
     if not chosen or not study.digits:
         return found
-    beside = datasets.load("mnist", MNIST, train=True).first(study.digits)
-    return found._replace(train=Split(*map(torch.cat, zip(beside, found.train, strict=True))))
+    whole = datasets.load("mnist", MNIST, train=True)
+    learned, unlearned = (whole.of_each(slice(k, k + n)) for k, n in ((0, study.digits), (study.digits, UNLEARNED)))
+    return found._replace(train=learned.followed_by(found.train), unlearned=unlearned.followed_by(found.held_out))
 
 
 def task(classes: list[str], rows: list[dataset.Letter], pictures: np.ndarray) -> Task:
     """Letters or signs, (N, 28, 28) uint8, as they are split."""
     split = Split(torch.from_numpy(pictures), torch.tensor([classes.index(row.letter) for row in rows]))
     is_held_out = torch.tensor([row.split == "held_out" for row in rows], dtype=torch.bool)
-    return Task(classes, split[~is_held_out], split[is_held_out], rows)
+    return Task(classes, split[~is_held_out], split[is_held_out], rows, unlearned=split[is_held_out])
 
 
 def recipes(params: Finetune, study: Letters | Signs) -> dict[str, Recipe]:

@@ -34,9 +34,12 @@ class Split(NamedTuple):
         n = max(n, *map(len, places))
         return self[torch.cat([place[torch.arange(n) % len(place)] for place in places])]
 
-    def first(self, n: int) -> "Split":
-        """The first `n` of each class."""
-        return self[torch.cat([place[:n] for place in self.by_class()])]
+    def of_each(self, part: slice) -> "Split":
+        """A part of each class, in its order."""
+        return self[torch.cat([place[part] for place in self.by_class()])]
+
+    def followed_by(self, other: "Split") -> "Split":
+        return Split(torch.cat([self.pictures, other.pictures]), torch.cat([self.labels, other.labels]))
 
     def by_class(self) -> list[Tensor]:
         """The places of each class's pictures."""
