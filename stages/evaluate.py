@@ -1,4 +1,4 @@
-"""Score mnistNet on the test set, which nothing else has seen."""
+"""Score mnistNet on the test set, which nothing else has seen, and on what it is not to know."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from recognition.training import checkpoints, datasets, evaluation, scores
 from stages import run
 
 DATA = Path("data/mnist")
-CLOTHES = Path("data/fashion_mnist")  # which it is not to know
+CLOTHES = Path("data/fashion_mnist")
 MODEL = Path("models/train/checkpoint.pth")
 REPORTS = Path("reports/evaluate")
 FIRST = 10  # test digits whose log-probabilities are written out, as in the original report

@@ -96,6 +96,7 @@ def own_pictures() -> dict[str, Figure]:
             labels,
             predictions,
             column(rows, "probability"),
+            [row["known"] == "yes" for row in rows],
             none=f"There are no pictures in {folder}.",
         )
     return found

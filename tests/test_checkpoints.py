@@ -8,7 +8,7 @@ import torch
 from recognition import networks
 from recognition.base.determinism import generator
 from recognition.base.errors import UserError
-from recognition.training import checkpoints
+from recognition.training import checkpoints, doubt
 from recognition.training.checkpoints import Checkpoint
 from recognition.training.datasets import Normalisation
 
@@ -16,19 +16,33 @@ from recognition.training.datasets import Normalisation
 def checkpoint(seed: int = 0) -> Checkpoint:
     arguments = {"classes": 3, "filters": 4, "kernel_size": 3, "dropout": 0.5}
     network = networks.build("MnistNet", arguments, generator(seed, "weights"))
-    return Checkpoint(
-        "MnistNet", arguments, network.state_dict(), ["alpha", "beta", "gamma"], Normalisation(0.1, 0.3), 7
-    )
+    prototypes = torch.randint(-127, 128, (3, 2, doubt.size(network)), generator=generator(seed, "p"), dtype=torch.int8)
+    names, scale = ["alpha", "beta", "gamma"], Normalisation(0.1, 0.3)
+    return Checkpoint("MnistNet", arguments, network.state_dict(), names, scale, 7, prototypes, 0.25)
 
 
 def test_a_network_is_rebuilt_from_its_file_alone(tmp_path):
     saved = checkpoint()
     checkpoints.save(tmp_path / "a.pth", saved)
     loaded = checkpoints.load(tmp_path / "a.pth")
-    assert loaded._replace(weights=None) == saved._replace(weights=None)
+    assert same(loaded, saved)
     x = torch.randn(2, 1, 28, 28)
     assert torch.equal(loaded.network()(x), saved.network()(x))
     assert not loaded.network().training
+
+
+def same(one: Checkpoint, other: Checkpoint) -> bool:
+    """Whether two checkpoints agree but for their weights."""
+    bare = [each._replace(weights=None, prototypes=None) for each in (one, other)]
+    return bare[0] == bare[1] and torch.equal(one.prototypes, other.prototypes)
+
+
+def test_it_reads_pictures_and_says_which_are_known():
+    saved, pictures = checkpoint(), torch.randint(0, 256, (5, 28, 28), generator=generator(0, "x"), dtype=torch.uint8)
+    network = saved.network()
+    found, doubts = doubt.read(network, pictures, saved.normalisation, saved.prototypes)
+    read, known = saved._replace(threshold=doubts.median().item()).read(pictures)
+    assert torch.equal(read, found) and int(known.sum()) == 3
 
 
 def test_any_program_reads_it_with_weights_only(tmp_path):
@@ -113,6 +127,15 @@ WRONG = {
     "a deviation that is none": {"normalisation": (0.1, float("nan"))},
     "half a normalisation": {"normalisation": (0.1,)},
     "an epoch of text": {"epoch": "7"},
+    "prototypes of more features": {"prototypes": torch.zeros(3, 2, 1031, dtype=torch.int8)},
+    "prototypes of more classes": {"prototypes": torch.zeros(4, 2, 1030, dtype=torch.int8)},
+    "no prototypes of a class": {"prototypes": torch.zeros(3, 0, 1030, dtype=torch.int8)},
+    "prototypes without end": {"prototypes": torch.zeros(1, dtype=torch.int8).expand(3, 10**6, 1030)},
+    "flat prototypes": {"prototypes": torch.zeros(3, 1030, dtype=torch.int8)},
+    "prototypes of other numbers": {"prototypes": torch.zeros(3, 2, 1030)},
+    "a threshold of text": {"threshold": "0.1"},
+    "a threshold that is none": {"threshold": float("nan")},
+    "a threshold below zero": {"threshold": -0.1},
     "something more": {"more": 1},
 }
 
@@ -125,6 +148,16 @@ def test_a_checkpoint_is_as_it_is_written_or_refused_in_one_line(tmp_path, chang
     assert "\n" not in str(caught.value)
     torch.save(altered(), tmp_path / "a.pth")
     assert checkpoints.load(tmp_path / "a.pth").epoch == 7
+
+
+@pytest.mark.parametrize("lacks", ["prototypes", "threshold"])
+def test_one_that_does_not_know_what_it_knows_is_refused_in_one_line(tmp_path, lacks):
+    """As those are that were made before."""
+    state = altered()
+    del state[lacks]
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=rf"\({lacks}: field required\); `dvc repro` trains its own"):
+        checkpoints.load(tmp_path / "a.pth")
 
 
 def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path):
@@ -141,7 +174,7 @@ def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path):
         except UserError:
             refused += 1
             continue
-        assert loaded._replace(weights=None) == saved._replace(weights=None), number
+        assert same(loaded, saved), number
         assert all(torch.equal(loaded.weights[name], value) for name, value in saved.weights.items()), number
     assert refused > 150
 

@@ -58,12 +58,14 @@ def curve(steps: int, epochs: int, error: float = 0.02):
     )
 
 
-def handwriting(n: int, wrong: int = 0):
+def handwriting(n: int, wrong: int = 0, unknown: int = 0):
     photos = [RNG.integers(0, 256, (3 + 40 * (i % 4), 900 - 200 * (i % 4)), dtype=np.uint8) for i in range(n)]
     read = ["omicron" if i >= n - wrong else "epsilon" for i in range(n)]
     labels, seen = ["epsilon"] * n, pictures(n)
     some = {i: (photos[i], seen[i]) for i in figures.handwriting.shown(labels, read)}
-    return figures.handwriting.own_pictures(some, labels, read, [0.5] * n, "There are none.")
+    return figures.handwriting.own_pictures(
+        some, labels, read, [0.5] * n, [i >= unknown for i in range(n)], "There are none."
+    )
 
 
 def filters(n: int, k: int):
@@ -194,7 +196,7 @@ FIGURES = {
     ),
     "no handwriting": lambda: handwriting(0),
     "one picture": lambda: handwriting(1),
-    "ten pictures": lambda: handwriting(10, wrong=3),
+    "ten pictures": lambda: handwriting(10, wrong=3, unknown=8),
     "many pictures": lambda: handwriting(200, wrong=70),
     "filters": lambda: filters(10, 5),
     "one filter": lambda: filters(1, 2),
@@ -298,6 +300,12 @@ def test_of_many_pictures_the_wrong_ones_are_shown_first(monkeypatch):
     assert texts[0] == "193 of 200 read correctly; 12 shown, wrong ones first"
     assert [text.startswith("✗ omicron") for text in texts[1:]] == [True] * 7 + [False] * 5
     assert texts[1].endswith("is epsilon")
+
+
+def test_what_is_not_known_has_a_question_mark():
+    caption, *texts = (text.get_text() for text, _ in drawn_texts(handwriting(10, wrong=3, unknown=8)))
+    assert caption == "7 of 10 read correctly; 8 unlike what was learned (?)"
+    assert [text.split("\n")[0] for text in texts] == ["epsilon ?"] * 7 + ["✗ omicron ?"] + ["✗ omicron"] * 2
 
 
 def test_without_pictures_the_page_says_what_to_do():

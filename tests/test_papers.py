@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy import ndimage
 
@@ -9,7 +10,7 @@ from benchmarks.papers import __main__ as papers
 from benchmarks.papers.drawing import KINDS, by_hand, lines, put, stroke_width, strokes, thinned
 from recognition import networks
 from recognition.base.determinism import generator
-from recognition.training import checkpoints, datasets
+from recognition.training import checkpoints, datasets, doubt
 
 SEVEN = np.zeros((28, 28), np.uint8)
 SEVEN[5:8, 7:20] = 255
@@ -84,9 +85,9 @@ def test_a_line_is_printed_for_each_kind_and_the_pictures_are_kept(tmp_path, mon
     network = networks.build("MnistNet", {}, generator(0, "weights"))
     scale = datasets.Normalisation(0.13, 0.31)
     classes = datasets.CLASSES["mnist"]
-    checkpoints.save(
-        tmp_path / "c.pth", checkpoints.Checkpoint("MnistNet", {}, network.state_dict(), classes, scale, 1)
-    )
+    known = doubt.Known(torch.ones(10, 1, 1030, dtype=torch.int8), doubt.FURTHEST)
+    checkpoint = checkpoints.Checkpoint("MnistNet", {}, network.state_dict(), classes, scale, 1, *known)
+    checkpoints.save(tmp_path / "c.pth", checkpoint)
     monkeypatch.setattr(papers, "MODEL", tmp_path / "c.pth")
     monkeypatch.setattr(papers, "digits", lambda: [("7", SEVEN), ("7", SEVEN[:, ::-1])])
     monkeypatch.setattr("sys.argv", ["papers", "--kind", "ruled level", "--pictures", str(tmp_path / "drawn")])

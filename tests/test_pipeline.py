@@ -174,6 +174,7 @@ def test_the_metrics_have_their_names(finished):
     assert studies <= set(metrics)
     assert metrics["mnist"]["n"] == 10000 and metrics["handwriting"]["digits"]["n"] == 10
     mnist = metrics["mnist"]
+    assert mnist["clothes_known"] < 0.1 < 0.95 < mnist["known"] < 1
     assert 0.9 < mnist["test_accuracy_low"] <= mnist["test_accuracy"] <= mnist["test_accuracy_high"] < 0.995
 
 
@@ -220,7 +221,7 @@ def test_killed_in_the_middle_it_goes_on_and_another_clone_has_the_same_bytes(fi
     process.wait()
     assert not (folder / "models/train/checkpoint.pth").exists()
     run("dvc", "repro", "evaluate", cwd=folder)
-    assert set(lock(folder)) == {"download@mnist", "train", "evaluate"}
+    assert set(lock(folder)) == {"download@mnist", "download@fashion_mnist", "train", "evaluate"}
     assert all(lock(finished)[stage] == entry for stage, entry in lock(folder).items())
 
 
@@ -248,7 +249,7 @@ def test_without_pictures_and_with_unreadable_ones_it_just_works(finished):
     try:
         run("dvc", "repro", cwd=finished)
         metrics = json.loads((finished / "reports/recognise/metrics.json").read_text())["handwriting"]["digits"]
-        assert metrics == {"n": 0, "unlabelled": 0, "unreadable": 0}
+        assert metrics == {"n": 0, "unknown": 0, "unlabelled": 0, "unreadable": 0}
         run("dvc", "plots", "show", "-o", "page", cwd=finished)
         shutil.rmtree(finished / "page")
 

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from recognition import __main__, networks
 from recognition.base.determinism import generator
-from recognition.training import checkpoints
+from recognition.training import checkpoints, doubt
 from recognition.training.checkpoints import Checkpoint
 from recognition.training.datasets import Normalisation
 
 ROOT = Path(__file__).parent.parent
 DIGITS = ROOT / "data/handwriting/digits"
 LETTERS = ["alpha", "beta", "gamma"]
+EVERYTHING = doubt.Known(torch.ones(3, 1, 1030, dtype=torch.int8), doubt.FURTHEST)  # is known
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def model(tmp_path_factory) -> Path:
     network = networks.build("MnistNet", arguments, generator(0, "weights"))
     path = tmp_path_factory.mktemp("model") / "letters.pth"
     checkpoints.save(
-        path, Checkpoint("MnistNet", arguments, network.state_dict(), LETTERS, Normalisation(0.13, 0.31), 1)
+        path,
+        Checkpoint("MnistNet", arguments, network.state_dict(), LETTERS, Normalisation(0.13, 0.31), 1, *EVERYTHING),
     )
     return path
 
@@ -62,19 +65,27 @@ def test_a_folder_is_a_row_a_picture_printed_and_written(model, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == table.read_text()
     rows = list(csv.DictReader(done.stdout.splitlines()))
-    assert list(rows[0]) == ["path", "prediction", "probability", *LETTERS]
+    assert list(rows[0]) == ["path", "prediction", "probability", "known", *LETTERS]
     assert [Path(row["path"]) for row in rows] == [*sorted(DIGITS.iterdir()), DIGITS / "3.png"]
     for row in rows:
         shares = [float(row[name]) for name in LETTERS]
         assert sum(shares) == pytest.approx(1, abs=2e-6)
         assert float(row["probability"]) == max(shares) == float(row[row["prediction"]])
+        assert row["known"] == "yes"
+
+
+def test_what_is_not_known_is_read_and_said(predict, model, tmp_path):
+    checkpoints.save(tmp_path / "strict.pth", checkpoints.load(model)._replace(threshold=0.0))
+    done = predict(DIGITS / "7.png", "--model", tmp_path / "strict.pth")
+    (row,) = csv.DictReader(done.stdout.splitlines())
+    assert done.returncode == 0 and row["known"] == "no" and row["prediction"] in LETTERS
 
 
 def test_what_takes_a_second_to_import_stays_out(model):
     command = [sys.executable, "-X", "importtime", *COMMAND[1:], DIGITS / "7.png", "--model", model]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "torch" in imported and not {"torchvision", "torch._dynamo", "sympy", "matplotlib"} & imported
+    assert "torch" in imported and not {"torchvision", "scipy.stats", "torch._dynamo", "sympy", "matplotlib"} & imported
 
 
 def test_what_cannot_be_read_is_a_line_and_the_rest_is_still_read(predict, model, tmp_path):
@@ -170,7 +181,7 @@ def test_probabilities_that_are_no_numbers_are_one_line(predict, tmp_path):
     """Weights may be finite and yet lead beyond what floats hold."""
     network = networks.build("MnistNet", {"classes": 3}, generator(0, "weights"))
     weights = {name: weight.sign() * 3e38 for name, weight in network.state_dict().items()}
-    checkpoint = Checkpoint("MnistNet", {"classes": 3}, weights, LETTERS, Normalisation(0.13, 0.31), 1)
+    checkpoint = Checkpoint("MnistNet", {"classes": 3}, weights, LETTERS, Normalisation(0.13, 0.31), 1, *EVERYTHING)
     checkpoints.save(tmp_path / "wild.pth", checkpoint)
     done = predict(DIGITS / "7.png", "--model", tmp_path / "wild.pth")
     assert (done.returncode, done.stdout) == (1, "")

@@ -155,7 +155,7 @@ def test_no_log_probability_is_shown_as_zero(value, words):
 def test_the_users_own_letters_are_drawn_where_there_are_any(reports):
     assert "handwriting_greek" not in told(reports)
     with (reports / "recognise/letters.csv").open("a") as file:
-        file.write("alpha,greek,learned,data/handwriting/greek/alpha/1.png,alpha,0.9\n")
+        file.write("alpha,greek,learned,data/handwriting/greek/alpha/1.png,alpha,0.9,yes\n")
     assert "(figures/handwriting_greek.png)" in told(reports)
 
 

@@ -2,7 +2,7 @@
 
 A network divides whatever it is given among its classes, and may be sure of it. But pictures of what it has learned lie
 near each other in what its linear layers are given. So the doubt about a picture is its cosine distance, there, to the
-nearest picture learned of the class that is read (Y. Sun, Y. Ming, X. Zhu, Y. Li, "Out-of-Distribution Detection with
+nearest pictures learned of the class that is read (Y. Sun, Y. Ming, X. Zhu, Y. Li, "Out-of-Distribution Detection with
 Deep Nearest Neighbors", 2022). A class's pictures are condensed to a few by spherical k-means (I. Dhillon, D. Modha,
 "Concept Decompositions for Large Sparse Text Data Using Clustering", 2001), and pictures of the same kind that were not
 learned say how much doubt is usual.
@@ -24,6 +24,7 @@ from recognition.training.datasets import Normalisation, Split
 KEPT = 0.98  # share of pictures of what was learned that is to count as known
 PROTOTYPES = 200  # of a class, at most
 ROUNDS = 5  # of k-means; 20 tell no more apart
+NEAREST = 2  # prototypes whose mean distance counts: one alone may be of strange pictures, many are never all near
 FURTHEST = 2.0  # the greatest cosine distance there is
 
 
@@ -57,7 +58,8 @@ def read(
     the (N,) doubts about the likeliest class."""
     found, features = look(network, pictures, normalisation)
     likeness = product(features, F.normalize(prototypes.flatten(0, 1).to(torch.float32)).T)
-    nearest = likeness.unflatten(1, prototypes.shape[:2]).amax(2)
+    likeness = likeness.unflatten(1, prototypes.shape[:2])
+    nearest = likeness.topk(min(NEAREST, likeness.shape[2])).values.mean(2)
     return found, 1 - nearest.gather(1, found.argmax(1, keepdim=True).cpu()).squeeze(1)
 
 

@@ -39,11 +39,12 @@ def own_pictures(
     labels: Sequence[str],
     predicted: Sequence[str],
     probability: Numbers,
+    known: Sequence[bool],
     none: str,
 ) -> Figure:
     """Fig. 8: the user's pictures in rows of ten: the photograph (uint8, any size, shown as it is), what the network
-    sees of it (28, 28), its reading with the probability (0 to 1), and the truth beneath a wrong one, which is framed.
-    A picture without a label ("") is shown and not counted.
+    sees of it (28, 28), its reading with the probability (0 to 1), a question mark where it is not known, and the truth
+    beneath a wrong one, which is framed. A picture without a label ("") is shown and not counted.
 
     `pictures` holds photograph and (28, 28) of those that are `shown`, by their place; the first line says how many are
     not. Without any the page is the sentence `none`.
@@ -56,6 +57,8 @@ def own_pictures(
     caption = f"{labelled - sum(wrong)} of {labelled} read correctly"
     if n > labelled:
         caption += f"; {n - labelled} without a label"
+    if not all(known):
+        caption += f"; {list(known).count(False)} unlike what was learned (?)"
     if n > len(pictures):
         caption += f"; {len(pictures)} shown" + (", wrong ones first" if any(wrong) else "")
     columns, cell, top = 10, 0.56, 0.22  # 28 pixels of 4
@@ -66,7 +69,8 @@ def own_pictures(
         left, upper = place % columns * pitch, top + place // columns * height
         _add_photograph(figure, (left, upper, cell, cell), photo)
         add_picture(figure, (left, upper + cell + 0.06, cell, cell), prepared, heavy=wrong[i])
-        lines = [f"✗ {predicted[i]}" if wrong[i] else predicted[i], percent(probability[i])]
+        reading = predicted[i] if known[i] else f"{predicted[i]} ?"
+        lines = [f"✗ {reading}" if wrong[i] else reading, percent(probability[i])]
         lines += [f"is {labels[i]}"] if wrong[i] else []
         write(figure, left + cell / 2, upper + 2 * cell + 0.11, "\n".join(lines), ha="center", va="top", size=SMALL)
     return figure
