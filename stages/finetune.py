@@ -1,6 +1,7 @@
 """Teach the digit network Greek letters, or your own signs: `python -m stages.finetune greek`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,12 +59,21 @@ def main() -> None:
         metrics["names"] = ", ".join(sorted({row.letter for row in task.rows}))
     if not task.rows:  # the user has no signs: what is known without any
         checkpoints.save(MODELS / name / "all_layers.pth", digits)
-        write(REPORTS / name, {name: metrics}, [], [], digits.classes)
+        write_course(REPORTS / name, {name: metrics}, {})
+        write_readings(REPORTS / name, [], digits.classes)
         return
 
     train, held_out = task.train, task.held_out
     shown = {"last_layer": train, "all_layers": train.balanced(params.all_layers.pictures)}
-    curves, readings = [], []
+    readings: list[list] = []
+    histories: dict[str, History] = {}
+
+    def tell(way: str, history: History) -> None:
+        """After every epoch, so that a training that runs can be watched."""
+        histories[way] = history
+        metrics[way] = outcome(history, len(held_out.labels))
+        write_course(REPORTS / name, {name: metrics}, histories)
+
     plans = recipes(params, study)
     total = sum(recipe.epochs * len(shown[way].labels) for way, recipe in plans.items())
     with progress(" pictures", total, name) as bar:
@@ -75,14 +85,13 @@ def main() -> None:
                 networks.freeze_features(network)
             data = [fingerprints.digest(t.numpy()) for t in (*digits.weights.values(), *shown[way], *train, *held_out)]
             kept = STATES / fingerprints.of(__file__, "cpu", way, name, recipe, study, digits.normalisation, data)
-            history = fit(network, shown[way], [train, held_out], digits.normalisation, recipe, "cpu", kept, bar.update)
+            watched, told = [train, held_out], partial(tell, way)
+            fit(network, shown[way], watched, digits.normalisation, recipe, "cpu", kept, bar.update, told)
             known = doubt.learn(network, train, task.unlearned, digits.normalisation, params.seed)
             tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": task.classes}
             checkpoint = digits._replace(**tuned, epoch=recipe.epochs, **known._asdict())
             checkpoints.save(MODELS / name / f"{way}.pth", checkpoint)
             log_p = evaluation.log_probabilities(network, held_out.pictures, digits.normalisation)
-            metrics[way] = outcome(history, log_p, held_out.labels)
-            curves += [[way, *e[:3], e.scores[0].accuracy, *e.scores[1]] for e in history.epochs]
             readings += [
                 [way, row.path, row.writer, row.letter, task.classes[p.argmax()], p.max().item(), *p.tolist()]
                 for row, p in zip(held_out_rows, log_p, strict=True)
@@ -91,7 +100,8 @@ def main() -> None:
                 test = datasets.load("mnist", MNIST, train=False)
                 log_p = evaluation.log_probabilities(network, test.pictures, digits.normalisation)
                 metrics["digits"] = scores.accuracy(int((log_p.argmax(1) == test.labels).sum()), len(test.labels))
-    write(REPORTS / name, {name: metrics}, curves, readings, task.classes)
+    write_course(REPORTS / name, {name: metrics}, histories)
+    write_readings(REPORTS / name, readings, task.classes)
     files.prune(STATES, newest=20)
 
 
@@ -158,23 +168,30 @@ def recipes(params: Finetune, study: Letters | Signs) -> dict[str, Recipe]:
     return {"last_layer": theirs, "all_layers": ours}
 
 
-def outcome(history: History, log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, int | float]:
-    """What a way has reached on what is held out, and when it read all that it learned from."""
-    losses, correct = evaluation.score(log_p, labels)
-    metrics: dict[str, int | float] = scores.accuracy(int(correct.sum()), len(labels))
-    if len(labels):
-        metrics["loss"] = round(losses.mean().item(), 6)
-    metrics["train_accuracy"] = round(history.epochs[-1].scores[0].accuracy, 6)
+def outcome(history: History, n: int) -> dict[str, int | float]:
+    """What a way has reached on the `n` pictures held out, and when it read all that it learned from."""
+    learned, held_out = history.epochs[-1].scores
+    metrics: dict[str, int | float] = scores.accuracy(round(held_out.accuracy * n) if n else 0, n)
+    if n:
+        metrics["loss"] = round(held_out.loss, 6)
+    metrics["train_accuracy"] = round(learned.accuracy, 6)
     perfect = [epoch for epoch in history.epochs if epoch.scores[0].accuracy == 1]
     if perfect:
         metrics |= {"epochs_to_100": perfect[0].epoch, "pictures_to_100": perfect[0].examples}
     return metrics
 
 
-def write(folder: Path, metrics: dict, curves: list, readings: list, names: list[str]) -> None:
+def write_course(folder: Path, metrics: dict, histories: dict[str, History]) -> None:
+    """By the ways' names."""
     files.write_json(folder / "metrics.json", metrics)
     header = ["way", "epoch", "examples", "train_loss", "train_accuracy", "held_out_loss", "held_out_accuracy"]
-    files.write_csv(folder / "epochs.csv", header, curves)
+    rows = [(way, epoch, *epoch.scores) for way, history in histories.items() for epoch in history.epochs]
+    files.write_csv(
+        folder / "epochs.csv", header, [[way, *e[:3], learned.accuracy, *held] for way, e, learned, held in rows]
+    )
+
+
+def write_readings(folder: Path, readings: list, names: list[str]) -> None:
     header = ["way", "path", "writer", "label", "prediction", "log_probability", *(f"log_p_{name}" for name in names)]
     files.write_csv(folder / "held_out.csv", header, readings)
     first = [row for k, row in enumerate(readings) if k < FIRST or 0 <= k - len(readings) // 2 < FIRST]

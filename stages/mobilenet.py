@@ -16,7 +16,7 @@ from recognition.networks.quick import quicken
 from recognition.training import checkpoints, datasets, devices, doubt, evaluation, scores
 from recognition.training.augmentation import Distortion
 from recognition.training.fit import Recipe, fit
-from recognition.training.history import Point
+from recognition.training.history import History, Point
 from stages import CACHE, progress, run
 
 DATA = Path("data/fashion_mnist")
@@ -71,8 +71,24 @@ def main() -> None:
                 on_features(network, split, data.normalisation, params.shards, device, bar) for split in data[:3]
             )
         learner, seen = network.head(), datasets.Data(train, held_out, test, AS_THEY_ARE, data.classes)
+    facts = {
+        "pretrained": bool(weights),
+        "frozen": params.frozen,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "macs": describe.macs(network),
+    }
+
+    def tell(history: History, **tested: float) -> None:
+        """After every epoch, so that a training that runs can be watched, and in the end."""
+        header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
+        files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
+        files.write_csv(REPORTS / "steps.csv", Point._fields, history.points)
+        last = history.epochs[-1]
+        reached = {"train_loss": round(last.train_loss, 6), "held_out_accuracy": round(last.scores[0].accuracy, 6)}
+        files.write_json(REPORTS / "metrics.json", {"mobilenet": facts | reached | tested})
+
     with progress(" pictures", params.epochs * whole, f"mobilenet on {device}") as bar:
-        history = fit(learner, seen.train, [seen.held_out], seen.normalisation, recipe, device, kept, bar.update)
+        history = fit(learner, seen.train, [seen.held_out], seen.normalisation, recipe, device, kept, bar.update, tell)
     score = evaluation.mean_score(learner, seen.test.to(device), seen.normalisation)
 
     classes = datasets.CLASSES["fashion_mnist"]
@@ -81,19 +97,7 @@ def main() -> None:
         "MobileNet", arguments, network.state_dict(), classes, data.normalisation, params.epochs, *known
     )
     checkpoints.save(MODELS / "checkpoint.pth", checkpoint)
-    header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
-    files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
-    files.write_csv(REPORTS / "steps.csv", Point._fields, history.points)
-    metrics = {
-        "pretrained": bool(weights),
-        "frozen": params.frozen,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "macs": describe.macs(network),
-        "train_loss": round(history.epochs[-1].train_loss, 6),
-        "held_out_accuracy": round(history.epochs[-1].scores[0].accuracy, 6),
-        **scores.test(*score, len(data.test.labels)),
-    }
-    files.write_json(REPORTS / "metrics.json", {"mobilenet": metrics})
+    tell(history, **scores.test(*score, len(data.test.labels)))
     files.prune(STATES, newest=4)
 
 

@@ -46,8 +46,16 @@ def main() -> None:
     kept = STATES / fingerprints.of(
         __file__, device, params.model_dump(exclude={"device"}), *map(fingerprints.digest, (t.numpy() for t in split))
     )
+
+    def tell(history: History) -> None:
+        """After every epoch, so that a training that runs can be watched."""
+        header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
+        files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
+        files.write_csv(REPORTS / "steps.csv", Point._fields, history.points)
+        files.write_json(REPORTS / "metrics.json", {"train": metrics(network, history)})
+
     with progress(" pictures", params.epochs * len(train.labels), f"train on {device}") as bar:
-        history = fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update)
+        history = fit(network, train, [held_out], normalisation, recipe, device, kept, bar.update, tell)
 
     def checkpoint(epoch: int) -> checkpoints.Checkpoint:
         """Of the network as it is now."""
@@ -62,10 +70,6 @@ def main() -> None:
         network.load_state_dict(history.best)
         found = checkpoint(best.epoch)
     checkpoints.save(MODELS / "checkpoint_best.pth", found)
-    header = ["epoch", "examples", "train_loss", "held_out_loss", "held_out_accuracy"]
-    files.write_csv(REPORTS / "epochs.csv", header, [[*epoch[:-1], *epoch.scores[0]] for epoch in history.epochs])
-    files.write_csv(REPORTS / "steps.csv", Point._fields, history.points)
-    files.write_json(REPORTS / "metrics.json", {"train": metrics(network, history)})
     files.prune(STATES, newest=20)
 
 

@@ -189,6 +189,22 @@ def test_a_killed_training_resumes_and_ends_with_the_same_bytes(tmp_path, monkey
     assert everything(*trained(tmp_path)) == unbroken  # warm
 
 
+def test_the_course_is_told_after_every_epoch_and_at_once_where_it_is_resumed(tmp_path, monkeypatch):
+    monkeypatch.setattr("recognition.training.fit.KEEP_EVERY", 0)
+    told: list[list[int]] = []
+
+    def train() -> None:
+        fit(
+            *(network(), pictures(170), [pictures(50)], NORMALISATION, RECIPE, "cpu", tmp_path / "kept", lambda n: 0),
+            lambda history: told.append([epoch.epoch for epoch in history.epochs]),
+        )
+
+    train()
+    assert told == [[1], [1, 2], [1, 2, 3]]
+    train()
+    assert told[3:] == [[1, 2, 3]]
+
+
 def flipped(content: bytes) -> bytes:
     """One bit of the weights is another: torch.load does not see it."""
     middle = len(content) // 2

@@ -109,7 +109,9 @@ def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> l
         contact = min(1, edge[i] / max(own.shape))
         free = central[i] * (1 - contact) * (1 - contact)
         origin = int(rough[tuple(outline[0])])
-        found.append(Piece([i + 1], origin or -i - 1, box, outline, float(mass[i]), float(level[i]), contact, float(free)))
+        found.append(
+            Piece([i + 1], origin or -i - 1, box, outline, float(mass[i]), float(level[i]), contact, float(free))
+        )
     return sorted(found, key=lambda piece: -piece.mass)[:MOST]
 
 

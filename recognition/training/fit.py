@@ -22,7 +22,7 @@ from recognition.training.evaluation import mean_score
 from recognition.training.history import Epoch, History, Point, keep, resume
 
 STEPS_PER_POINT = 20  # steps whose mean training loss is one point of the curve
-KEEP_EVERY = 1.0  # seconds, at least, between two states that are written: small epochs are as short as writing one
+KEEP_EVERY = 1.0  # seconds, at least, between two states that are kept and told: small epochs are as short as that
 
 
 def one_cycle(progress: float, peak: float, warm_up: float) -> float:
@@ -127,12 +127,14 @@ def fit(
     device: str,
     kept: Path | None,
     seen: Callable[[int], object],
+    told: Callable[[History], object] = lambda history: None,
 ) -> History:
     """Train `network` in place, but for what is frozen, and score it on each set of `watched` after every epoch.
 
     The state after an epoch is kept in the file `kept`, if one is given, which is this very training's own; a killed
     training called again goes on from there, or anew where the file is damaged, and ends with the same bytes. `seen` is
-    called with the number of pictures seen since its last call.
+    called with the number of pictures seen since its last call, `told` with the course so far after every epoch, or
+    where those are shorter than KEEP_EVERY after some of them, and in any case after the last.
     """
     network.to(device)
     quick = quicken(network)  # on a GPU the network itself
@@ -142,6 +144,8 @@ def fit(
     )
     epochs, points, best = resume(kept, network, optimizer) if kept else History([], [], {})
     seen(epochs[-1].examples if epochs else 0)
+    if epochs:
+        told(History(epochs, points, best))
     shards = Shards(quick, recipe.shards if device == "cpu" else 1)
     due = 0.0
     # The shards' threads end here, whatever happens. A GPU's dropout draws from the one global generator.
@@ -165,8 +169,11 @@ def fit(
             for n, loss in curve:
                 points.append(Point(examples := examples + n, loss))
             epochs.append(Epoch(epoch, examples, mean_loss, scores))
-            if kept and (time.monotonic() >= due or epoch == recipe.epochs):
-                keep(kept, network, optimizer, History(epochs, points, best))
+            if time.monotonic() >= due or epoch == recipe.epochs:
+                history = History(epochs, points, best)
+                if kept:
+                    keep(kept, network, optimizer, history)
+                told(history)
                 due = time.monotonic() + KEEP_EVERY
     return History(epochs, points, best)
 
