@@ -17,11 +17,12 @@ WIDE = 0.8  # of the typical height: what is less is one character
 APART = 0.04  # of its height that cuts must be apart
 SIDEWAYS = 0.02  # what a path's step costs beside the ink that it crosses; one to the side costs twice that
 CRUMB = 0.15  # of a slice's ink: what has less, apart from the rest, is the other character's
+HOLE = 1.0
 LOW = 0.5  # of the typical height: what is lower is no character
 
 # In nats, as what the network's readings lack of being sure; chosen on MNIST's training digits, single, stretched by up
 # to 1.7 times, and pushed together, such that nearly no single one is cut.
-EACH = 0.3  # for each character
+EACH = 0.4  # for each character
 TOO_WIDE = 1.0  # for each typical height that one is wider than one such
 THROUGH = 0.4  # for each stroke's width that a cut crosses more than one
 
@@ -87,7 +88,9 @@ def _cuts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
     rows, columns = ink.shape
     inside = np.pad(ink > ink.max() / 2, 1)
     stroke = 4 * float(distance(inside)[inside].mean())
-    step = ink + SIDEWAYS
+    holes = ndimage.binary_fill_holes(ink > ink.max() / 2)
+    solid = np.maximum(ink, HOLE * holes)
+    step = solid + SIDEWAYS
     above, below = _least(step), _least(step[::-1])[::-1]
     middle = rows // 2
     crossed = above[middle] + below[middle] - step[middle]
@@ -98,7 +101,7 @@ def _cuts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
     for column in np.flatnonzero(crossed == least).tolist():
         if min(column - last, columns - column) > apart:
             path = np.array([*_back(above[: middle + 1], column)[:0:-1], *_back(below[middle:][::-1], column)])
-            found.append((path, float(ink[np.arange(rows), path].sum()) / stroke))
+            found.append((path, float(solid[np.arange(rows), path].sum()) / stroke))
             last = column
     return found
 
