@@ -17,7 +17,7 @@ from recognition.ink import read
 from recognition.ink.characters import Character
 from recognition.ink.draw import draw
 from recognition.ink.read import Page, Read, Sheet
-from recognition.training import checkpoints, datasets
+from recognition.training import checkpoints, datasets, doubt
 from recognition.training.augmentation import Distortion
 from recognition.training.checkpoints import Checkpoint
 from recognition.training.fit import Recipe, fit
@@ -41,19 +41,21 @@ RECIPE = Recipe(
 
 @pytest.fixture(scope="module")
 def network() -> Checkpoint:
-    split = datasets.load("mnist", MNIST, train=True)[:10000]
-    scale = datasets.normalisation(split.pictures)
+    split = datasets.load("mnist", MNIST, train=True)
+    train, held_out = split[:10000], split[10000:12000]
+    scale = datasets.normalisation(train.pictures)
     net = networks.build("MnistNet", {}, generator(0, "weights"))
-    fit(net, split, [split[:100]], scale, RECIPE, "cpu", None, lambda n: None)
-    return Checkpoint("MnistNet", {}, net.state_dict(), datasets.CLASSES["mnist"], scale, 1)
+    fit(net, train, [held_out[:100]], scale, RECIPE, "cpu", None, lambda n: None)
+    known = doubt.learn(net, train, held_out, scale, 0)
+    return Checkpoint("MnistNet", {}, net.state_dict(), datasets.CLASSES["mnist"], scale, 1, *known)
 
 
 @pytest.fixture(scope="module")
 def digits(network) -> list[tuple[str, np.ndarray]]:
-    """Test digits that the network is sure of, rightly: their labels, and their ink, cropped, 0 to 1."""
+    """Test digits that the network knows and is sure of, rightly: their labels, and their ink, cropped, 0 to 1."""
     split = datasets.load("mnist", MNIST, train=False)[:600]
-    rows = read.log_probabilities(network, split.pictures.numpy())
-    sure = (rows.argmax(1) == split.labels) & (rows.amax(1) > np.log(0.99))
+    rows, known = network.read(split.pictures)
+    sure = known & (rows.argmax(1) == split.labels) & (rows.amax(1) > np.log(0.99))
     labels = map(str, split.labels[sure].tolist())
     return [*zip(labels, map(ink_of, split.pictures[sure].numpy()), strict=True)]
 
