@@ -44,6 +44,15 @@ def test_balanced_shows_each_class_as_often_and_every_picture():
     assert split.balanced(2).pictures.flatten().tolist() == [1, 1, 1, 0, 2, 3, 4, 4, 4]
 
 
+def test_parts_of_each_class_share_no_picture():
+    labels = torch.tensor([1, 0, 1, 1, 0])
+    split = Split(torch.arange(5, dtype=torch.uint8).view(5, 1, 1), labels)
+    first, rest = split.of_each(slice(0, 1)), split.of_each(slice(1, 9))
+    assert (first.pictures.flatten().tolist(), first.labels.tolist()) == ([1, 0], [0, 1])
+    both = first.followed_by(rest)
+    assert (both.pictures.flatten().tolist(), both.labels.tolist()) == ([1, 0, 4, 2, 3], [0, 1, 0, 1, 1])
+
+
 def test_the_normalisation_is_mnists_known_one_and_torchvisions():
     split = datasets.load("mnist", DATA / "mnist", train=True)
     ours = datasets.normalisation(split.pictures)
