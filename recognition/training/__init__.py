@@ -1,1 +1,1 @@
-"""How a network learns: data, augmentation, optimizers, the loop, scores and checkpoints."""
+"""How a network learns: data, augmentation, optimizers, the loop, scores, what is known, and checkpoints."""
