@@ -25,7 +25,7 @@ test: lint ## set-up, data, lint and every test
 
 prove: $(VENV)/cluster ## the heavy proof: killed, filled, mutated; writes reports/proof.md
 	dvc repro download
-	pytest -m proof --numprocesses=0 tests/test_proof.py
+	pytest -m proof --numprocesses=0 tests/test_page.py tests/test_proof.py
 
 lint: $(VENV)/cluster ## rules and format by ruff, types by pyrefly
 	ruff check
@@ -63,6 +63,6 @@ $(VENV)/ready: requirements.txt requirements-numbers.txt | git names
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input -r requirements.txt
 	@touch $@
 
-$(VENV)/cluster: requirements-cluster.txt $(VENV)/ready
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input -r $<
+$(VENV)/cluster: requirements-cluster.txt requirements-browser.txt $(VENV)/ready
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(addprefix -r ,$(filter %.txt,$^))
 	@touch $@

@@ -1,4 +1,4 @@
-"""The command line: `python -m recognition predict PATH...`, `read PATH...`, `collect SHEET --as TEXT`, `results`."""
+"""The command line, `python -m recognition`: predict PATH..., read PATH..., collect SHEET --as TEXT, page, results."""
 
 import sys
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "train" / "checkpoint.pth"
+PORT = 8028
 HANDWRITING = ROOT / "data" / "handwriting"
 SAID = "what is written, lines apart by /; a line of one sign or one word alone is that over and over"
 
@@ -136,6 +137,40 @@ def results() -> int:
     return 0
 
 
+def page(host: str | None, port: int, browse: bool) -> int:
+    """Serve the page until it is stopped."""
+    import webbrowser
+    from threading import Thread
+
+    from recognition.page import app
+    from recognition.page.project import Network, Project
+    from recognition.page.server import POLL_S, Server
+
+    tuned = ROOT / "models" / "finetune"
+    networks = {
+        "digits": Network("digits", MODEL, "dvc repro train"),
+        "greek": Network("Greek letters", tuned / "greek" / "all_layers.pth", "dvc repro finetune@greek"),
+        "greek_extended": Network(
+            "more Greek letters", tuned / "greek_extended" / "all_layers.pth", "dvc repro finetune@greek_extended"
+        ),
+        "signs": Network("your own signs", tuned / "signs" / "all_layers.pth", "dvc repro finetune@signs"),
+    }
+    with Server(host or "127.0.0.1", port, guarded=host is not None) as server:
+        server.page = app.page(Project(ROOT, networks))
+        door.imported()
+        if host:
+            print(
+                f"warning: whoever reaches {host} and has this address can read and write with this page; what it "
+                "sends is not encrypted, so use it in a network of your own",
+                file=sys.stderr,
+            )
+        print(f"{server.url}  (Ctrl-C ends it)", flush=True)
+        if browse and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):  # else it would be one of text
+            Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        server.serve_forever(POLL_S)
+    return 0
+
+
 def write(table: Path, text: str) -> None:
     """Into the file that is meant, whole or not at all; a device or a pipe is written to, a link followed."""
     content = text.encode(errors="surrogateescape")  # file names are bytes
@@ -173,6 +208,11 @@ def main() -> int | str:
     command.add_argument("--as", dest="text", required=True, metavar="TEXT", help=SAID)
     command.add_argument("--writer", default="", metavar="NAME", help="whose hand it is")
     command.set_defaults(run=lambda given: collect(given.sheet, given.text, given.writer))
+    command = commands.add_parser("page", help="draw, photograph and teach, in the browser")
+    command.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}; 0: a free one")
+    command.add_argument("--host", metavar="ADDRESS", help="of this machine, for others that reach it, as a phone")
+    command.add_argument("--no-browser", action="store_true", help="only print the address")
+    command.set_defaults(run=lambda given: page(given.host, given.port, not given.no_browser))
     command = commands.add_parser("results", help="the study's numbers beside the original's")
     command.set_defaults(run=lambda given: results())
     arguments = parser.parse_args()

@@ -1,5 +1,6 @@
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,42 @@ from recognition.sources.web import Mirror
 def pytest_collection_modifyitems(items: list) -> None:
     """The file that takes longest comes first, or one process would be left alone with it."""
     items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
+@pytest.fixture(scope="session")
+def digit_network(tmp_path_factory) -> Path:
+    """The checkpoint of a network that has seen 6,000 digits once, and takes whatever it is shown for one."""
+    import torch
+
+    from recognition import networks
+    from recognition.base.determinism import generator
+    from recognition.training import checkpoints, datasets, doubt
+    from recognition.training.augmentation import Distortion
+    from recognition.training.fit import Recipe, fit
+
+    torch.set_num_threads(1)  # more would wait for each other
+    split = datasets.load("mnist", Path(__file__).parent.parent / "data/mnist", train=True)[:6000]
+    normalisation = datasets.Normalisation(0.13, 0.31)
+    network = networks.build("MnistNet", {}, generator(0, "weights"))
+    recipe = Recipe(
+        epochs=1,
+        batch_size=100,
+        learning_rate=0.06,
+        momentum=0.9,
+        weight_decay=5e-4,
+        distortion=Distortion(0, 0, 0),
+        seed=0,
+        shards=1,
+    )
+    fit(network, split, [], normalisation, recipe, "cpu", None, lambda n: None)
+    path, classes = tmp_path_factory.mktemp("models") / "digits.pth", datasets.CLASSES["mnist"]
+    prototypes = torch.zeros(len(classes), 1, doubt.size(network), dtype=torch.int8)
+    weights = network.state_dict()
+    checkpoints.save(
+        path,
+        checkpoints.Checkpoint("MnistNet", {}, weights, classes, normalisation, 1, prototypes, doubt.FURTHEST),
+    )
+    return path
 
 
 @pytest.fixture

@@ -217,6 +217,8 @@ def imported_by(text: str) -> set[str]:
         ("sweep/[!d]*", ("torchvision", "sympy", "matplotlib", "distributed")),  # all but `dask`
         ("training/*", ("torchvision", "sympy", "matplotlib", "scipy", "skimage")),
         ("telling/**/*", ("torch",)),
+        ("page/[!a]*", ("torch", "numpy", "PIL", "matplotlib")),  # all but `answers`: the server is there at once
+        ("page/app", ("torch", "numpy", "PIL", "matplotlib")),
     ],
 )
 def test_heavy_libraries_stay_out(files, absent):
@@ -236,10 +238,11 @@ SOCKETS = {"aiohttp", "ftplib", "gdown", "http", "requests", "socket", "ssl", "u
 ASKING = {"stages/download.py", "stages/backbone.py", "recognition/greek/sources.py"}
 
 
-def test_only_downloads_and_the_cluster_open_a_socket():
+def test_only_downloads_the_cluster_and_the_page_open_a_socket():
     files = [*LIBRARY, *(str(path.relative_to(ROOT)) for path in ROOT.glob("stages/*.py"))]
     opening = {file for file in files if SOCKETS & foreign(file)}
-    assert {package(file) for file in opening} <= {"recognition/sources", "recognition/sweep", *map(package, ASKING)}
-    assert {file for file in opening if package(file) == "recognition/sweep"} == {"recognition/sweep/dask.py"}
+    alone = {"recognition/sweep/dask.py", "recognition/page/server.py"}  # of their packages
+    assert {package(file) for file in opening} <= {"recognition/sources", *map(package, alone | {*ASKING})}
+    assert {file for file in opening if package(file) in map(package, alone)} == alone
     asking = {file for file in files if any(package(name) == "recognition/sources" for name in imported(file))}
     assert {file for file in asking if package(file) != "recognition/sources"} == ASKING

@@ -14,7 +14,7 @@ from recognition.base import params
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 MAKEFILE = Path(__file__).parent.parent / "Makefile"
-PINS = ["requirements-cluster.txt", "requirements.txt", "requirements-numbers.txt"]
+PINS = ["requirements-cluster.txt", "requirements-browser.txt", "requirements.txt", "requirements-numbers.txt"]
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_an_environment_of_other_pins_is_made_anew(make, tmp_path, pins):
     os.utime(tmp_path / pins, (100, 100))
     done = make("--dry-run", "test")
     assert done.returncode == 0, done.stderr
-    assert ("-m venv --clear" in done.stdout) == (pins != "requirements-cluster.txt")
-    assert "-r requirements-cluster.txt" in done.stdout
+    assert ("-m venv --clear" in done.stdout) == (pins in PINS[2:])
+    assert "-r requirements-cluster.txt -r requirements-browser.txt" in done.stdout
 
 
 @pytest.mark.parametrize("target", ["repro", "test"])

@@ -92,6 +92,7 @@ class Read(NamedTuple):
     probabilities: list[float]  # of every class, in the checkpoint's order
     picture: np.ndarray  # (28, 28) uint8, as the network saw it
     known: bool  # whether it is a character of the network's
+    character: Character  # its ink, on the picture as it was turned
 
     @property
     def sign(self) -> str:
@@ -177,6 +178,7 @@ def sheet(checkpoint: Checkpoint, grey: np.ndarray) -> Sheet:
             one.row.exp().tolist(),
             one.picture,
             one.known,
+            one.character,
         )
         for one in seen
     ]

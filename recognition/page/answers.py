@@ -1,0 +1,155 @@
+"""What the network says: of a picture, and of one character's 28x28; and what is kept of it."""
+
+import base64
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from recognition.base import files
+from recognition.base.determinism import pin_torch
+from recognition.base.errors import UserError, quoted
+from recognition.base.fingerprints import digest
+from recognition.ink import collect, read
+from recognition.ink.decode import read_grey
+from recognition.ink.normalise import IMAGE_SIZE
+from recognition.page.project import Kept, take_back
+from recognition.telling.filters import describe, respond
+from recognition.training import checkpoints
+from recognition.training.checkpoints import Checkpoint
+
+MOST_FILTERS = 20  # of a first layer that is shown, as of Fig. 11
+NAME = "the picture"  # in what is said of it
+
+
+class Reader:
+    """Reads with the networks that lie at `paths`, by their names, and keeps in `folder`, data/handwriting."""
+
+    def __init__(self, paths: dict[str, Path], folder: Path) -> None:
+        pin_torch()
+        self.paths, self.folder = paths, folder
+        self.loaded: dict[str, tuple[object, Checkpoint]] = {}
+
+    def answers(self) -> dict[str, Callable]:
+        return {"read": self.read, "see": self.see, "keep": self.keep}
+
+    def read(self, network: str, content: bytes, shown: bool) -> dict:
+        """What is written in a picture, line by line; with `shown` the picture as it was read, too: upright, grey."""
+        checkpoint, grey = self._checkpoint(network), decoded(content)
+        sheet = read.sheet(checkpoint, grey)
+        return {
+            "classes": checkpoint.classes,
+            "filters": first_layer(checkpoint) is not None,
+            "width": grey.shape[1],
+            "height": grey.shape[0],
+            "turn": sheet.turn,
+            "text": sheet.text,
+            "lines": [[facts(one) for one in line] for line in sheet.lines],
+            "shown": jpeg(grey) if shown else None,
+        }
+
+    def see(self, network: str, content: bytes) -> dict:
+        """The first layer's filters, and the response of each to one character's 28x28, as report's Fig. 11."""
+        weights = first_layer(self._checkpoint(network))
+        if weights is None or len(content) != IMAGE_SIZE * IMAGE_SIZE:
+            raise UserError("that network has no first layer that is shown, or that is no picture of 28x28")
+        picture = np.frombuffer(content, np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE)
+        responses = respond(picture / 255, weights)
+        return {
+            "size": weights.shape[-1],
+            "kinds": [found.kind for found in describe(weights)],
+            "filters": signed(weights),
+            "responses": signed(responses),
+        }
+
+    def keep(self, network: str, content: bytes, labels: list[str], writer: str) -> list[Kept]:
+        """What is written in a picture, as `network` reads it line by line, under its labels, as `collect` keeps it.
+
+        Raises UserError, with nothing written, where a name or their number is wrong, or it was kept before.
+        """
+        grey = decoded(content)
+        sheet = read.sheet(self._checkpoint(network), grey)
+        characters = [one.character for line in sheet.lines for one in line]
+        if len(characters) != len(labels):
+            raise UserError(f"{len(labels)} labels for {len(characters)} characters; read the picture again")
+        whose, mark, upright = collect.checked_writer(writer), digest(content)[:8], np.rot90(grey, -sheet.turn // 90)
+        paths = [self.folder / collect.path_of(name, whose, mark, n) for n, name in enumerate(map(one_name, labels), 1)]
+        if before := next(self.folder.rglob(f"*.{mark}-*.png"), None):
+            raise UserError(f"kept before, as {before.relative_to(self.folder)}; take that back first")
+        kept: list[Kept] = []
+        try:
+            for path, one in zip(paths, characters, strict=True):
+                files.write_png(path, Image.fromarray(collect.cut(upright, characters, one)))
+                kept.append(Kept(path, digest(path.read_bytes())))
+        except BaseException:
+            take_back(kept)
+            raise
+        return kept
+
+    def _checkpoint(self, network: str) -> Checkpoint:
+        """Loaded anew where its file has changed."""
+        if network not in self.paths:
+            raise UserError(f"there is no network of that name; {', '.join(self.paths)} are known")
+        path = self.paths[network]
+        about = path.stat() if path.exists() else None
+        now = about and (about.st_ino, about.st_size, about.st_mtime_ns)
+        if network not in self.loaded or self.loaded[network][0] != now:
+            self.loaded[network] = now, checkpoints.load(path)
+        return self.loaded[network][1]
+
+
+def facts(one: read.Read) -> dict:
+    return {
+        "box": one.box,
+        "prediction": one.prediction,
+        "probabilities": one.probabilities,
+        "picture": text(one.picture),
+        "known": one.known,
+    }
+
+
+def one_name(label: str) -> str:
+    """A character's name, Greek letters' in English. Raises UserError for what is none, or several."""
+    match collect.names_of(label):
+        case [[name]]:
+            return name
+    raise UserError(f"{quoted(label)}: not one sign; name it with a word")
+
+
+def decoded(content: bytes) -> np.ndarray:
+    """A picture's file to grey values, (H, W) uint8: as `read_grey` does, of a file that lies in memory alone."""
+    with os.fdopen(os.memfd_create("picture"), "wb") as file:
+        file.write(content)
+        file.flush()
+        path = Path(f"/proc/self/fd/{file.fileno()}")
+        try:
+            return read_grey(path)
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), NAME)) from None
+
+
+def first_layer(checkpoint: Checkpoint) -> np.ndarray | None:
+    """(K, k, k) weights, where there are few that look at the picture itself."""
+    weights = checkpoint.weights.get("conv1.weight")
+    if weights is None or weights.shape[1] != 1 or len(weights) > MOST_FILTERS:
+        return None
+    return weights[:, 0].numpy()
+
+
+def signed(values: np.ndarray) -> list[str]:
+    """(K, H, W) on one scale, from -127 to 127, zero staying zero: base64 of int8, row by row, of each."""
+    scaled = np.round(values * (127 / (np.abs(values).max() or 1))).astype(np.int8)
+    return [text(one) for one in scaled]
+
+
+def text(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode()
+
+
+def jpeg(grey: np.ndarray) -> str:
+    content = io.BytesIO()
+    Image.fromarray(grey).save(content, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"

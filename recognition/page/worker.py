@@ -1,0 +1,105 @@
+"""A process of its own that reads: the server answers while it loads torch, and can end what takes too long."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from threading import Lock, Thread
+from typing import Any
+
+from recognition.base import door
+from recognition.base.errors import UserError
+from recognition.page.server import BUSY, Refused
+from recognition.sweep.processes import begin_worker
+
+START_S = 60.0  # for its imports, on a busy machine
+WAIT_S = 60.0  # for that, and for others' questions
+LIMIT_S = 20.0  # for an answer
+
+Answers = dict[str, Callable]  # by the name of the question; what is called gives what JSON can say
+
+
+class Worker:
+    """Answers one question at a time: `load` is called in its process, and gives what answers them."""
+
+    def __init__(self, load: Callable[[], Answers]) -> None:
+        self.load = load
+        self.ready = False
+        self.turn = Lock()
+        self.turn.acquire()
+        Thread(target=self._load, daemon=True).start()
+
+    def ask(self, question: str, *arguments: object) -> Any:
+        """Raises UserError as the answer does, and Refused where there is none in time."""
+        if not self.turn.acquire(timeout=WAIT_S):
+            why = "many pictures are being read" if self.ready else "the network is still loading"
+            raise Refused(BUSY, f"{why}; try again in a moment")
+        with self._its_turn():
+            if not self.ready:
+                self._begin()
+            self.pipe.send((question, arguments))
+            if not self.pipe.poll(LIMIT_S):
+                raise Refused(BUSY, f"reading it took over {LIMIT_S:g} seconds")
+            line, answer = self.pipe.recv()
+        if line is not None:
+            raise UserError(line)
+        return answer
+
+    @contextmanager
+    def _its_turn(self) -> Iterator[None]:
+        """Whatever goes wrong in it ends the process; the next question begins another."""
+        try:
+            yield
+        except BaseException as error:
+            self.ready = False
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+            if isinstance(error, EOFError | ConnectionError):
+                raise UserError("what reads has ended abruptly, as when memory runs out; try again") from None
+            raise
+        finally:
+            self.turn.release()
+
+    def _load(self) -> None:
+        with suppress(Refused, UserError), self._its_turn():  # whoever asks next is told
+            self._begin()
+
+    def _begin(self) -> None:
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, self.load), daemon=True)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is left to this process
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+        if not self.pipe.poll(START_S):
+            raise Refused(BUSY, f"loading took over {START_S:g} seconds; try again")
+        self.pipe.recv()
+        self.ready = True
+
+
+def serve(pipe: Connection, load: Callable[[], Answers]) -> None:
+    """In the process: a question after the other, until the server is gone."""
+    begin_worker()
+    sys.excepthook = door.last_words
+    answers = load()
+    pipe.send("ready")
+    while True:
+        try:
+            question, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            said = None, answers[question](*arguments)
+        except Exception as error:
+            if (line := door.failure(error)) is None:
+                traceback.print_exc()
+                line = "error: a fault of this program; its terminal says more"
+            said = line.removeprefix("error: "), None
+        pipe.send(said)
