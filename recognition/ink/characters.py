@@ -178,7 +178,7 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
             break
         pieces, gaps = _grouped(pieces, gaps, leader)
         height = _typical(pieces)
-    for j in np.flatnonzero(crumb):
+    for j in np.flatnonzero(crumb).tolist():
         near = [i for i in strokes if _belong(pieces[j], pieces[i], gaps[i, j], height)]
         leader[j] = min(near, key=lambda i: gaps[i, j], default=j)
     return _grouped(pieces, gaps, leader)[0]
