@@ -214,7 +214,8 @@ def test_a_broad_character_stays_one(network, digits, broader):
 
 
 def sheet_with(*names: str, known: bool = True) -> Sheet:
-    return Sheet(0, [[Read((0, 0, 9, 9), name, [1.0], np.zeros((28, 28), np.uint8), known) for name in names]])
+    nothing = np.zeros((28, 28), np.uint8), known, Character(0, 0, np.zeros((9, 9), np.float32), 0.0)
+    return Sheet(0, [[Read((0, 0, 9, 9), name, [1.0], *nothing) for name in names]])
 
 
 def test_a_text_has_signs_side_by_side_and_names_apart():

@@ -126,8 +126,7 @@ class Page(NamedTuple):
         return [
             [
                 *(self.path.as_posix(), line, place, *(round(self.scale * end) for end in read.box)),
-                *(read.prediction if read.known else UNKNOWN, max(read.probabilities)),
-                *("yes" if read.known else "no", *read.probabilities),
+                *(read.prediction if read.known else UNKNOWN, max(read.probabilities), *read.probabilities),
             ]
             for line, reads in enumerate(self.sheet.lines, 1)
             for place, read in enumerate(reads, 1)
@@ -135,9 +134,9 @@ class Page(NamedTuple):
 
 
 def sheet_columns(classes: list[str]) -> list[str]:
-    """The names of a row's cells: which line and place, from 1, the box in pixels, the reading as in `columns`."""
-    path, *reading = columns(classes)
-    return [path, "line", "place", "left", "top", "right", "bottom", *reading]
+    """The names of a row's cells: which line and place, from 1, the box in pixels, the reading, `?` for what is not
+    known, its probability, then the probability of every class."""
+    return ["path", "line", "place", "left", "top", "right", "bottom", "prediction", "probability", *classes]
 
 
 def read_sheets(
