@@ -12,7 +12,7 @@ from recognition.ink.paper import Strength
 from recognition.ink.ruling import without_ruling
 
 SAME_INK = 0.4  # of the ink's level: what is weaker is no ink, but ruled lines, shadows or the page's back
-WEAKEST = 0.3  # where a stroke is weaker it ends
+WEAKEST = 0.35  # where a stroke is weaker it ends
 
 SPECK = 0.01  # of the heaviest piece's mass: what has less is noise
 MOST = 1000  # pieces that are looked at, the heaviest
@@ -66,7 +66,11 @@ class Piece(NamedTuple):
 def find_characters(strength: Strength) -> list[Character]:
     """Every character in a picture, heaviest first; none where there is no ink."""
     ink, noise, corner = strength
-    mask = without_ruling(ink > max(6 * noise, 0.05))
+    if not ink.any():
+        return []
+    third = ink * ink * ink
+    strong = float((third * ink).sum(dtype=np.float64) / third.sum(dtype=np.float64))
+    mask = without_ruling(ink > max(7 * noise, min(0.05, strong / 5)))
     rough, n = ndimage.label(mask, TOUCHING)
     if n == 0:
         return []
@@ -259,6 +263,8 @@ def _belong(small: Piece, large: Piece, gap: float, height: float) -> bool:
     beside = min(a[3], b[3]) - max(a[1], b[1])
     level = min(a[2], b[2]) - max(a[0], b[0])
     if beside > 0.9 * small.width and level > 0.9 * small.height:
+        return True
+    if small.rough == large.rough and gap <= 0.2 * height:
         return True
     above = beside > 0.4 * min(small.width, large.width)
     if min(small.height, large.height) > 0.55 * height:  # two tall ones: two characters

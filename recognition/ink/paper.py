@@ -18,7 +18,7 @@ from recognition.ink.geometry import TOUCHING, distance, hull_area, resize
 
 SMALL = 256  # pixels, the side on which sheets are looked for
 LEVELS = 8  # at which grey value a sheet's edge may lie
-WINDOWS = 0.4, 0.2, 0.1, 0.05  # of the picture's side: no stroke is wider than the first
+WINDOWS = 0.4, 0.2, 0.1  # of the picture's side: no stroke is wider than the first
 
 
 class Strength(NamedTuple):
@@ -56,20 +56,19 @@ def _strength(grey: np.ndarray) -> Strength:
     grey = _without_specks(grey)
     level = np.float32(255) - grey if _is_light_on_dark(grey) else grey.astype(np.float32)
     side = max(level.shape)
-    smooth = _blurred(level, side / 1000) if side > 100 else level
+    smooth = _blurred(level, max(side / 1000, 0.7)) if side > 100 else level
     ink = _darker(smooth, _paper(level))
-    ink -= np.quantile(ink, 0.25)  # the brightest paper around is brighter than most; ink may fill half
     apart = 1 + side // 200  # of pixels that differ by noise alone, but for the edges of strokes
-    difference = np.quantile(abs(ink - np.roll(ink, apart, axis=0)), 0.15)  # most of a page may be near ink
-    noise = 5.29 / math.sqrt(2) * float(difference)  # as of a normal distribution
+    difference = np.quantile(abs(ink - np.roll(ink, apart, axis=0)), 0.25)  # most of a page may be near ink
+    noise = 3.14 / math.sqrt(2) * float(difference)  # as of a normal distribution
     return Strength(np.clip(ink, 0, 1).astype(np.float32), noise)
 
 
 def _paper(level: np.ndarray) -> np.ndarray:
-    """The brightest around each pixel, in a window twice the narrowest that keeps half of the ink.
+    """The brightest around each pixel, in the narrowest window that keeps the ink.
 
-    Strokes keep their strength where the window is wider than they are; dark corners and shadows lose theirs. What is
-    darker than the mean around it, to the third power, tells strokes.
+    Strokes keep their strength where the window is wider than they are; dark corners and shadows lose theirs. Strokes
+    are told by the third power of how much darker they are than the mean around.
     """
     small = np.asarray(resize(level, min(SMALL, max(level.shape))))
     deviation = np.maximum(_blurred(small, max(small.shape) / 10) - small, 0)
@@ -77,18 +76,18 @@ def _paper(level: np.ndarray) -> np.ndarray:
     papers, kept = [], []
     for window in WINDOWS:
         side = int(window * max(small.shape)) | 1
-        papers.append(ndimage.grey_closing(small, size=(side, side), mode="nearest"))
-        kept.append(float((strokes * _darker(small, papers[-1])).sum(dtype=np.float64)))
-        if kept[-1] < kept[0] / 2:
-            papers.pop()
+        paper = ndimage.grey_closing(small, size=(side, side), mode="nearest")
+        kept.append(float((strokes * np.maximum(_darker(small, paper), 0)).sum(dtype=np.float64)))
+        if kept[-1] < 0.97 * kept[0]:
             break
-    paper = Image.fromarray(papers[max(len(papers) - 2, 0)])
-    return np.asarray(paper.resize(level.shape[::-1], Image.Resampling.BILINEAR))
+        papers.append(paper)
+    return np.asarray(Image.fromarray(papers[-1]).resize(level.shape[::-1], Image.Resampling.BILINEAR))
 
 
 def _darker(level: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    """By which share of the paper."""
-    return 1 - np.maximum(level, 1) / np.maximum(paper, 1)
+    """By which share of the paper; a quarter of the picture is bare."""
+    ink = 1 - np.maximum(level, 1) / np.maximum(paper, 1)
+    return ink - np.quantile(ink, 0.25)  # the brightest paper around is brighter than most
 
 
 def _without_specks(grey: np.ndarray) -> np.ndarray:
