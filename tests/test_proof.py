@@ -1,4 +1,4 @@
-"""The heavy proof: `make prove`, half an hour on two busy cores, weekly in the workflow, and not among the other tests.
+"""The heavy proof: `make prove`, some twenty minutes, weekly in the workflow, and not among the other tests.
 
 Every moment, mutation and value is drawn by a seed. What was tried and what came of it is reports/proof.md.
 """
