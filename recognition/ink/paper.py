@@ -56,9 +56,10 @@ def _strength(grey: np.ndarray) -> Strength:
     grey = _without_specks(grey)
     level = np.float32(255) - grey if _is_light_on_dark(grey) else grey.astype(np.float32)
     side = max(level.shape)
-    smooth = _blurred(level, max(side / 1000, 0.7)) if side > 100 else level
-    ink = _darker(smooth, _paper(level))
     apart = 1 + side // 200  # of pixels that differ by noise alone, but for the edges of strokes
+    noisy = np.median(abs(level - np.roll(level, apart, axis=0))) >= 1
+    smooth = _blurred(level, max(side / 1000, 0.7 if noisy else 0)) if side > 100 else level
+    ink = _darker(smooth, _paper(level))
     difference = np.quantile(abs(ink - np.roll(ink, apart, axis=0)), 0.25)  # most of a page may be near ink
     noise = 3.14 / math.sqrt(2) * float(difference)  # as of a normal distribution
     return Strength(np.clip(ink, 0, 1).astype(np.float32), noise)
