@@ -29,9 +29,10 @@ TINY = {
     "mobilenet": {"weights": "none", "pictures": 512, "epochs": 1, "held_out": 500},
 }
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-# What such a run has no use for: `rendered` asks no folder, and letters are learned without digits, as are no signs.
+# What such a run has no use for: `rendered` asks no folder, there are no signs, and letters are learned without digits.
 IDLE = {
     ("greek", "data/handwriting/greek"),
+    ("finetune@signs", "data/handwriting/signs"),
     *((f"finetune@{study}", "data/mnist") for study in STAGES["finetune"]["foreach"]),
 }
 
