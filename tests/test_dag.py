@@ -161,7 +161,9 @@ def test_the_report_depends_on_exactly_the_params_that_it_reads():
     listed = {
         path: {name for name in read if f"{name}.".startswith(f"{path}.")} for path in PIPELINE["report"]["params"]
     }
-    assert all(listed.values()) and set().union(*listed.values()) == read
+    unread = {path for path, names in listed.items() if not names}
+    assert unread <= {"finetune.signs.digits"}  # told where there are signs
+    assert set().union(*listed.values()) == read
 
 
 @pytest.mark.parametrize("section", sorted(SECTIONS))

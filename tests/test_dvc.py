@@ -208,6 +208,7 @@ def test_a_queue_of_three_with_two_workers(study, monkeypatch):
     table = dvc(study, "exp", "show", "--drop", ".*", "--keep", kept, "--no-pager")
     assert all(word in table for word in wanted)
     dvc(study, "exp", "remove", "--keep", *wanted[:3])  # others have other params, a column each
+    monkeypatch.setenv("COLUMNS", "200")  # each study's losses change, too
     table = dvc(study, "exp", "show", "--only-changed", "--drop", ".*/.*|Created|State|Executor", "--no-pager")
     assert all(word in table for word in wanted)
 
@@ -292,7 +293,7 @@ def test_another_project_gets_the_recognisers(remote, mate, tmp_path):
 
 
 def test_what_a_stage_rests_on_fits_a_screen():
-    assert max(map(len, dvc(ROOT, "dag", "recognise").splitlines())) <= 100
+    assert max(map(len, dvc(ROOT, "dag", "recognise").splitlines())) <= 120
 
 
 def test_the_graph_in_the_readme_is_that_of_the_stages():
