@@ -100,6 +100,12 @@ def test_with_nothing_at_all_it_still_says_what_it_would_be_about(tmp_path):
     assert text.count("Not there yet") > len(prose.SECTIONS)
 
 
+@pytest.mark.parametrize(("unknown", "words"), [(0, None), (1, "1 picture there is"), (2, "2 pictures there are")])
+def test_what_is_not_known_is_told(reports, unknown, words):
+    change(reports / "recognise/metrics.json", "handwriting", "digits", unknown=unknown)
+    assert (f"{words} unlike what it has learned" in told(reports)) == bool(words)
+
+
 def test_a_sweep_whose_noise_was_not_measured(reports):
     change(reports / "sweep/metrics.json", "sweep", "noise", seeds=0, held_out_sd=None)
     for name in ("architecture", "kernel_size", "filters"):
@@ -178,7 +184,7 @@ def test_no_letters_held_out(reports):
 
 def test_no_labelled_pictures(reports):
     path = reports / "recognise/metrics.json"
-    path.write_text(json.dumps({"handwriting": {"digits": {"n": 0}, "greek": {"n": 0}}}))
+    path.write_text(json.dumps({"handwriting": {"digits": {"n": 0, "unknown": 0}, "greek": {"n": 0}}}))
     assert "There are no labelled digits" in told(reports)
 
 
