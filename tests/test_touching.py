@@ -71,15 +71,15 @@ def test_the_best_way_is_that_of_all_ways():
     for last in range(1, 8):
         runs = [(i, j) for i in range(last) for j in range(i + 1, last + 1)]
         kept = [run for run in runs if random.random() < 0.8 or run == (0, last)]
-        read = {run: -float(random.exponential()) for run in kept}
+        worth = {run: -float(random.exponential()) for run in kept}
         drawn = Lattice(last, dict.fromkeys(kept, ink), {run: float(random.random()) for run in kept})
         ways = [
             [*itertools.pairwise((0, *inner, last))]
             for n in range(last)
             for inner in itertools.combinations(range(1, last), n)
         ]
-        ways = [way for way in ways if all(run in read for run in way)]
-        assert best(drawn, read) == max(ways, key=lambda way: sum(read[run] - drawn.costs[run] for run in way))
+        ways = [way for way in ways if all(run in worth for run in way)]
+        assert best(drawn, worth) == max(ways, key=lambda way: sum(worth[run] - drawn.costs[run] for run in way))
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -87,7 +87,7 @@ def test_what_cannot_be_better_read_in_parts_is_told_beforehand(n):
     ink = rings(n)
     found = lattice(ink, HEIGHT)
     for whole in -np.linspace(0, 2, 21):
-        read = dict.fromkeys(found.parts, 0.0) | {(0, found.last): float(whole)}
+        worth = dict.fromkeys(found.parts, 0.0) | {(0, found.last): float(whole)}
         if not may_touch(ink.shape[1] / HEIGHT, float(whole)):
-            assert best(found, read) == [(0, found.last)]
+            assert best(found, worth) == [(0, found.last)]
     assert may_touch(1, -2) and not may_touch(1, -0.1) and not may_touch(0.5, -2)

@@ -193,6 +193,11 @@ class Seen(NamedTuple):
     row: Tensor  # (classes,) log-probabilities
     known: bool  # whether it is a character of the network's
 
+    @property
+    def worth(self) -> float:
+        """How well it is read, nats: 0 at best."""
+        return float(self.row.max()) - (0 if self.known else touching.UNKNOWN)
+
 
 def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     """Degrees, clockwise, by which a picture (H, W) uint8 is to be turned to be read, and its characters then.
@@ -243,13 +248,13 @@ def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
     for one in seen:
         height, width = one.character.ink.shape
         height = max(height, usual)
-        if not touching.may_touch(width / height, float(one.row.max())):
+        if not touching.may_touch(width / height, one.worth):
             found.append(one)
             continue
         lattice = touching.lattice(one.character.ink, height)
         parts = see(checkpoint, [cropped(one.character, part) for part in lattice.parts.values()])
         by_cuts = dict(zip(lattice.parts, parts, strict=True))
-        best = touching.best(lattice, {cuts: float(part.row.max()) for cuts, part in by_cuts.items()})
+        best = touching.best(lattice, {cuts: part.worth for cuts, part in by_cuts.items()})
         found += [by_cuts[cuts] for cuts in best]
     return found
 

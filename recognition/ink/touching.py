@@ -17,11 +17,11 @@ WIDE = 0.8  # of the typical height: what is less is one character
 APART = 0.04  # of its height that cuts must be apart
 SIDEWAYS = 0.02  # what a path's step costs beside the ink that it crosses; one to the side costs twice that
 CRUMB = 0.15  # of a slice's ink: what has less, apart from the rest, is the other character's
-HOLE = 1.0
 LOW = 0.5  # of the typical height: what is lower is no character
 
 # In nats, as what the network's readings lack of being sure; chosen on MNIST's training digits, single, stretched by up
 # to 1.7 times, and pushed together, such that nearly no single one is cut.
+UNKNOWN = 1.0  # for each that is no character of the network's
 EACH = 0.4  # for each character
 TOO_WIDE = 1.0  # for each typical height that one is wider than one such
 THROUGH = 0.4  # for each stroke's width that a cut crosses more than one
@@ -35,9 +35,9 @@ class Lattice(NamedTuple):
     costs: dict[tuple[int, int], float]  # of taking it for one character, nats
 
 
-def may_touch(width: float, log_probability: float) -> bool:
-    """Whether ink, its width in typical heights, might be better read in parts than as one character."""
-    return width > WIDE and log_probability - cost(width) < -2 * EACH
+def may_touch(width: float, worth: float) -> bool:
+    """Whether ink, its width in typical heights, might be better read in parts than as one character of that worth."""
+    return width > WIDE and worth - cost(width) < -2 * EACH
 
 
 def lattice(ink: np.ndarray, height: float) -> Lattice:
@@ -63,17 +63,17 @@ def cost(width: float) -> float:
     return EACH + TOO_WIDE * max(0.0, width - 1)
 
 
-def best(lattice: Lattice, read: dict[tuple[int, int], float]) -> list[tuple[int, int]]:
-    """The runs of slices, from the left to the right, that are characters, by log-probabilities of their readings.
+def best(lattice: Lattice, worth: dict[tuple[int, int], float]) -> list[tuple[int, int]]:
+    """The runs of slices, from the left to the right, that are characters, by how well they are read, nats.
 
     The way through the lattice with the greatest sum, by dynamic programming.
     """
     ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
     for j in range(1, lattice.last + 1):
         to = [
-            (ways[i][0] + read[i, j] - lattice.costs[i, j], [*ways[i][1], (i, j)])
+            (ways[i][0] + worth[i, j] - lattice.costs[i, j], [*ways[i][1], (i, j)])
             for i in range(j)
-            if i in ways and (i, j) in read
+            if i in ways and (i, j) in worth
         ]
         if to:
             ways[j] = max(to)
@@ -83,13 +83,12 @@ def best(lattice: Lattice, read: dict[tuple[int, int], float]) -> list[tuple[int
 def _cuts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
     """Paths from top to bottom, the column in each row, from the left to the right; and how many strokes each crosses.
 
-    Those that cross less ink than the paths beside them.
+    Those that cross less than the paths beside them, of ink and of what it encloses: a loop is nowhere thin.
     """
     rows, columns = ink.shape
     inside = np.pad(ink > ink.max() / 2, 1)
     stroke = 4 * float(distance(inside)[inside].mean())
-    holes = ndimage.binary_fill_holes(ink > ink.max() / 2)
-    solid = np.maximum(ink, HOLE * holes)
+    solid = np.maximum(ink, ndimage.binary_fill_holes(inside[1:-1, 1:-1]))
     step = solid + SIDEWAYS
     above, below = _least(step), _least(step[::-1])[::-1]
     middle = rows // 2
