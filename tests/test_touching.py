@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_handwriting import strokes
 
-from recognition.ink.touching import Lattice, best, cost, lattice, may_touch
+from recognition.ink.touching import MOST, Lattice, best, cost, lattice, may_touch
 
 HEIGHT, WIDTH = 100, 8
 ANGLES = np.linspace(0, 2 * np.pi, 40)
@@ -60,9 +60,9 @@ def test_a_wider_character_is_dearer_and_so_is_a_cut_elsewhere_than_where_two_to
     assert min(crossings, key=crossings.__getitem__) == pytest.approx(HEIGHT - WIDTH / 2, abs=WIDTH)
 
 
-def test_what_is_low_is_not_cut():
+def test_what_is_very_long_is_cut_at_so_many_places_and_no_more():
     dash = cropped(strokes([(0, 0.5), (1, 0.5)], width=WIDTH, height=250))
-    assert list(lattice(dash, HEIGHT).parts) == [(0, lattice(dash, HEIGHT).last)]
+    assert lattice(np.tile(dash, (1, 8)), HEIGHT).last == MOST + 1
 
 
 def test_the_best_way_is_that_of_all_ways():

@@ -1,5 +1,7 @@
 """Characters whose ink touches: where they may be cut apart, and which cuts reading and geometry agree on. No torch.
 
+All is said of characters in a line; of those in two lines, one above the other, it holds for their ink on its side.
+
 Ink is cut along paths of least ink from top to bottom (J. Wang, J. Jean, "Segmentation of merged characters by neural
 networks and shortest path", 1994), more often than needed; of all ways to join the slices that one is taken which is
 read best (heuristic over-segmentation: Y. LeCun et al., "Gradient-based learning applied to document recognition",
@@ -13,11 +15,13 @@ from scipy import ndimage
 
 from recognition.ink.geometry import TOUCHING, distance
 
-WIDE = 0.8  # of the typical height: what is less is one character
-APART = 0.04  # of its height that cuts must be apart
+WIDE = 0.8  # of the typical height: what is less wide is one character
+WIDEST = 1.6  # of the typical height: what is wider is no character, but what is left whole
+APART = 0.04  # of the typical height that cuts must be apart
+MOST = 16  # cuts of a piece, those that cross least
 SIDEWAYS = 0.02  # what a path's step costs beside the ink that it crosses; one to the side costs twice that
 CRUMB = 0.15  # of a slice's ink: what has less, apart from the rest, is the other character's
-LOW = 0.5  # of the typical height: what is lower is no character
+LOW = 0.5  # of the typical height: what is lower, and less wide, is no character
 
 # In nats, as what the network's readings lack of being sure; chosen on MNIST's training digits, single, stretched by up
 # to 1.7 times, and pushed together, such that nearly no single one is cut.
@@ -43,7 +47,7 @@ def may_touch(width: float, worth: float) -> bool:
 def lattice(ink: np.ndarray, height: float) -> Lattice:
     """Of a piece of ink (H, W), from 0 to 1, among characters `height` pixels high."""
     rows, columns = ink.shape
-    cuts = _cuts(ink)
+    cuts = _cuts(ink, max(1, int(APART * height)))
     paths = [np.zeros(rows, int), *(path for path, _ in cuts), np.full(rows, columns)]
     crossing = [0.0, *(THROUGH * max(0, crossed - 1) for _, crossed in cuts), 0.0]
     last = len(paths) - 1
@@ -52,7 +56,7 @@ def lattice(ink: np.ndarray, height: float) -> Lattice:
         for j in range(i + 1, last + 1):
             part = ink if (i, j) == (0, last) else _between(ink, paths[i], paths[j])
             high, wide = (np.ptp(np.flatnonzero(part.any(axis=axis))) + 1 if part.any() else 0 for axis in (1, 0))
-            if (i, j) == (0, last) or high > LOW * height:
+            if (i, j) == (0, last) or (LOW * height < max(high, wide) and wide < WIDEST * height):
                 found.parts[i, j] = part
                 found.costs[i, j] = cost(wide / height) + crossing[j]
     return found
@@ -80,7 +84,7 @@ def best(lattice: Lattice, worth: dict[tuple[int, int], float]) -> list[tuple[in
     return ways[lattice.last][1]
 
 
-def _cuts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
+def _cuts(ink: np.ndarray, apart: int) -> list[tuple[np.ndarray, float]]:
     """Paths from top to bottom, the column in each row, from the left to the right; and how many strokes each crosses.
 
     Those that cross less than the paths beside them, of ink and of what it encloses: a loop is nowhere thin.
@@ -93,7 +97,6 @@ def _cuts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
     above, below = _least(step), _least(step[::-1])[::-1]
     middle = rows // 2
     crossed = above[middle] + below[middle] - step[middle]
-    apart = max(1, int(APART * rows))
     least = ndimage.minimum_filter1d(crossed, 2 * apart + 1)
     found: list[tuple[np.ndarray, float]] = []
     last = 0
@@ -102,7 +105,8 @@ def _cuts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
             path = np.array([*_back(above[: middle + 1], column)[:0:-1], *_back(below[middle:][::-1], column)])
             found.append((path, float(solid[np.arange(rows), path].sum()) / stroke))
             last = column
-    return found
+    kept = sorted(range(len(found)), key=lambda i: found[i][1])[:MOST]
+    return [found[i] for i in sorted(kept)]
 
 
 def _least(step: np.ndarray) -> np.ndarray:
