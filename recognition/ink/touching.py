@@ -23,8 +23,8 @@ SIDEWAYS = 0.02  # what a path's step costs beside the ink that it crosses; one 
 CRUMB = 0.15  # of a slice's ink: what has less, apart from the rest, is the other character's
 LOW = 0.5  # of the typical height: what is lower, and less wide, is no character
 
-# In nats, as what the network's readings lack of being sure; chosen on MNIST's training digits, single, stretched by up
-# to 1.7 times, and pushed together, such that nearly no single one is cut.
+# In nats, as what the network's readings lack of being sure; chosen on MNIST's training digits: of 400 alone, half of
+# them broadened by up to 1.7 times, none is cut; of 160 pairs pushed together, 70 % are.
 UNKNOWN = 1.0  # for each that is no character of the network's
 EACH = 0.4  # for each character
 TOO_WIDE = 1.0  # for each typical height that one is wider than one such
