@@ -23,7 +23,6 @@ from recognition.training.checkpoints import Checkpoint
 UNKNOWN = "?"  # what is read where there is no character of the network's
 SURE = 0.9  # a reading's probability; of digits upright 97 % are above it, turned by 180 degrees 65 %, by 90 20 %
 MANY = 5  # so many characters that are surely read show that a picture is upright
-TWO_LINES = 1.5  # of the typical height: what is higher may be one above the other
 CLEARLY = 0.1  # of a sheet's characters, and at least 2: so many more must be surely read for it to be turned
 
 
@@ -194,11 +193,6 @@ class Seen(NamedTuple):
     row: Tensor  # (classes,) log-probabilities
     known: bool  # whether it is a character of the network's
 
-    @property
-    def worth(self) -> float:
-        """How well it is read, nats: 0 at best."""
-        return float(self.row.max()) - (0 if self.known else touching.UNKNOWN)
-
 
 def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     """Degrees, clockwise, by which a picture (H, W) uint8 is to be turned to be read, and its characters then.
@@ -243,23 +237,19 @@ def look_at(checkpoint: Checkpoint, characters: Sequence[Character], pictures: S
 
 
 def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
-    """The same characters, but those whose ink touches, in a line or from line to line, as reading tells, cut apart."""
+    """The same characters, but those whose ink touches, as reading tells, cut apart."""
     usual = typical([one.character.ink.shape[0] for one in seen])
     found: list[Seen] = []
     for one in seen:
-        ink = one.character.ink
-        two_lines = len(ink) > TWO_LINES * usual
-        scale = usual if two_lines else max(usual, len(ink))
-        if not touching.may_touch(ink.shape[0 if two_lines else 1] / scale, one.worth):
+        height, width = one.character.ink.shape
+        height = max(height, usual)
+        if not touching.may_touch(width / height, float(one.row.max())):
             found.append(one)
             continue
-        lattice = touching.lattice(ink.T if two_lines else ink, scale)
-        parts = see(
-            checkpoint,
-            [cropped(one.character, part.T if two_lines else part) for part in lattice.parts.values()],
-        )
+        lattice = touching.lattice(one.character.ink, height)
+        parts = see(checkpoint, [cropped(one.character, part) for part in lattice.parts.values()])
         by_cuts = dict(zip(lattice.parts, parts, strict=True))
-        best = touching.best(lattice, {cuts: part.worth for cuts, part in by_cuts.items()})
+        best = touching.best(lattice, {cuts: float(part.row.max()) for cuts, part in by_cuts.items()})
         found += [by_cuts[cuts] for cuts in best]
     return found
 
