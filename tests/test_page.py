@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import urlencode
 
 import numpy as np
@@ -259,7 +259,18 @@ def test_a_slow_client_is_cut_off_and_so_is_one_that_drips(serving, monkeypatch,
             while time.monotonic() < ended:
                 connection.sendall(b"1")
                 time.sleep(0.05)
-    assert ask(to)[0] == 200 and not to.begun
+    assert ask(to)[0] == 200
+    while to.begun:  # that the last one is over is noted after its answer
+        time.sleep(0.01)
+
+
+def test_what_takes_us_long_cuts_nobody_off(serving, monkeypatch):
+    monkeypatch.setattr(server, "DEADLINE_S", 0.05)
+    looks = Event()
+    to = serving(page=PAGE._replace(asked={"slow": lambda given, body: looks.wait(10)}))
+    passed, look = [], to.service_actions
+    monkeypatch.setattr(to, "service_actions", lambda: (look(), passed.append(1), len(passed) > 20 and looks.set()))
+    assert ask(to, "/slow", b"")[::2] == (200, b"true")
 
 
 def test_more_connections_than_are_held_are_closed(serving, monkeypatch):
@@ -574,8 +585,9 @@ def resident(pid: int | str = "self") -> float:
 
 
 @pytest.mark.proof
-def test_a_thousand_requests_of_all_kinds_fifty_at_once(serving, digit_network, tmp_path, capfd):
+def test_a_thousand_requests_of_all_kinds_fifty_at_once(serving, digit_network, tmp_path, capfd, monkeypatch):
     """Every answer is right or one clear line, and memory stays."""
+    monkeypatch.setattr(worker, "LIMIT_S", 300)  # on a machine with other work
     there = {"digits": Network("digits", digit_network, "dvc repro train")}
     to = serving(page=app.page(Project(tmp_path, there)))
     pictures = {name: (DIGITS / f"{name}.png").read_bytes() for name in "0123456789"}
@@ -626,8 +638,9 @@ def test_a_thousand_requests_of_all_kinds_fifty_at_once(serving, digit_network, 
         for hundred in range(10):
             list(pool.map(lambda n: kinds[n % len(kinds)](n), range(100 * hundred, 100 * hundred + 100)))
             memory.append((resident(), resident(reads.name)))
-    print(f"MB of the server and of what reads, after each hundred: {memory}", file=sys.__stdout__)
     assert capfd.readouterr().err == ""
+    with capfd.disabled():
+        print("MB of the server and of what reads, after each hundred:", memory)
     assert names(tmp_path / "data/handwriting") == ["digits"]
     for before, after in zip(memory[1], memory[-1], strict=True):
         assert after - before < 50

@@ -78,7 +78,7 @@ class Reader:
         whose, mark, upright = collect.checked_writer(writer), digest(content)[:8], np.rot90(grey, -sheet.turn // 90)
         paths = [self.folder / collect.path_of(name, whose, mark, n) for n, name in enumerate(map(one_name, labels), 1)]
         if before := next(self.folder.rglob(f"*.{mark}-*.png"), None):
-            raise UserError(f"kept before, as {before.relative_to(self.folder)}; take that back first")
+            raise UserError(f"kept before, as {before.relative_to(self.folder)}; take it back, or remove it, first")
         kept: list[Kept] = []
         try:
             for path, one in zip(paths, characters, strict=True):
