@@ -164,10 +164,9 @@ def read_sheets(
     return [one for one in found if not isinstance(one, UserError)], failures
 
 
-def sheet(checkpoint: Checkpoint, grey: np.ndarray, may_lie: bool = True) -> Sheet:
-    """Read every character on a picture (H, W) uint8, whichever of its sides is up if it `may_lie` on another. No
-    lines: there is no ink."""
-    turn, seen = upright(checkpoint, grey) if may_lie else (0, look(checkpoint, grey, 0))
+def sheet(checkpoint: Checkpoint, grey: np.ndarray) -> Sheet:
+    """Read every character on a picture (H, W) uint8, whichever of its sides is up. No lines: there is no ink."""
+    turn, seen = upright(checkpoint, grey)
     if not seen:
         return Sheet(0, [])
     seen = apart(checkpoint, seen)
@@ -201,22 +200,19 @@ def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     A turn is right if clearly more characters are surely read than without it: a page of 8, 0 or 1 tells nothing, and
     6 might be 9, so that in doubt it is not turned.
     """
-    seen = look(checkpoint, grey, 0)
+
+    def look(turn: int) -> list[Seen]:
+        return see(checkpoint, find_characters(strength(np.rot90(grey, -turn // 90))))
+
+    seen = look(0)
     if not seen or sure(seen) >= max(MANY, (1 - CLEARLY) * len(seen)):
         return 0, seen
-    sideways = look(
-        checkpoint, grey, 90
-    )  # found anew: characters side by side stay apart, and those one above the other may not
+    sideways = look(90)  # found anew: characters side by side stay apart, and those one above the other may not
     ways = {0: seen, 90: sideways, 180: see_upside_down(checkpoint, seen), 270: see_upside_down(checkpoint, sideways)}
     best = max(ways, key=lambda turn: sure(ways[turn]))
     if sure(ways[best]) - sure(seen) < max(2, CLEARLY * len(seen)):
         return 0, seen
-    return best, look(checkpoint, grey, best)
-
-
-def look(checkpoint: Checkpoint, grey: np.ndarray, turn: int) -> list[Seen]:
-    """The characters of a picture (H, W) uint8 that is turned clockwise by so many degrees."""
-    return see(checkpoint, find_characters(strength(np.rot90(grey, -turn // 90))))
+    return best, look(best)
 
 
 def sure(seen: Sequence[Seen]) -> int:
