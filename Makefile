@@ -12,9 +12,8 @@ repro: $(VENV)/ready ## the whole study: set-up, data, networks, figures
 	@begun=$$(date +%s); dvc repro && echo && python -m recognition results && took=$$(($$(date +%s) - begun)) && \
 		echo "Took:       $$((took / 60)) min $$((took % 60)) s"
 
-full: $(VENV)/ready ## the report's own numbers of epochs, as an experiment beside the rest: hours without a GPU
-	@test "$$(git rev-parse --is-shallow-repository)" = false || { echo "error: this clone is shallow, and of such DVC keeps no experiment; git fetch --unshallow" >&2; exit 1; }
-	dvc exp run --temp -S sweep.epochs=10 -S 'epochs.budgets=[5,20,40,50]' -S mobilenet.epochs=20
+full: $(VENV)/ready ## the report's own numbers of epochs, as an experiment beside the rest: hours; writes reports/full/
+	python -m benchmarks.full
 
 plots: .cache/plots.html ## all curves and tables as one page that needs no network
 	dvc plots show --html-template $<

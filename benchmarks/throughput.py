@@ -20,6 +20,7 @@ import tempfile
 import time
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 ROUNDS = 3
 PICTURES = 40_000
@@ -87,6 +88,7 @@ def ours(augmented: bool) -> float:
         distortion,
         train.seed,
         train.shards,
+        optimizer=train.optimizer,
     )
     normalisation = datasets.Normalisation(0.1307, 0.3081)
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +116,7 @@ def one_cell(architecture: str, kernel_size: int, filters: int, pictures: int) -
 
     pin_torch()
     sweep = params.load(Path("params.yaml")).sweep
-    settings = {"dropout": sweep.dropout, **sweep.recipe.model_dump()}
+    settings: dict[str, Any] = {"dropout": sweep.dropout, **sweep.recipe.model_dump()}
     cell = task.cell(architecture, kernel_size, filters, sweep.seed, epochs=1, **settings)
     split, scale = datasets.load("mnist", DATA, train=True), datasets.Normalisation(0.1307, 0.3081)
     for n in pictures // 10, pictures:  # the first to warm up

@@ -88,6 +88,8 @@ def main() -> None:
             watched, told = [train, held_out], partial(tell, way)
             fit(network, shown[way], watched, digits.normalisation, recipe, "cpu", kept, bar.update, told)
             known = doubt.learn(network, train, task.unlearned, digits.normalisation, params.seed)
+            if known.threshold == doubt.FURTHEST:
+                bar.write(f"finetune {name}: nothing tells what {way} does not know: everything is", file=sys.stderr)
             tuned = {"arguments": arguments, "weights": network.state_dict(), "classes": task.classes}
             checkpoint = digits._replace(**tuned, epoch=recipe.epochs, **known._asdict())
             checkpoints.save(MODELS / name / f"{way}.pth", checkpoint)

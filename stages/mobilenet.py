@@ -34,6 +34,11 @@ def main() -> None:
     weights = (WEIGHTS / name).read_bytes() if name else b""
     if params.frozen and not weights:
         raise UserError("params.yaml: mobilenet.frozen: true needs ImageNet's weights, which are not there; try false")
+    if params.frozen and params.recipe.mirrored:
+        raise UserError(
+            "params.yaml: mobilenet.recipe.mirrored: with mobilenet.frozen a picture's features are computed once, and "
+            "not of its mirror image; make one of them false"
+        )
     data = datasets.fashion(DATA, params.held_out, params.seed)
     there, batch = min(params.pictures, len(data.train.labels)), params.recipe.batch_size
     whole = there // batch * batch  # a last batch of few pictures would disturb the batch normalisation
@@ -56,10 +61,10 @@ def main() -> None:
         network.load_backbone(torch.load(WEIGHTS / name, weights_only=True))
     recipe = Recipe(
         epochs=params.epochs,
-        distortion=Distortion(0.0, 0.0, 0.0),
+        distortion=Distortion(0.0, 0.0, 0.0, mirrored=params.recipe.mirrored),
         seed=params.seed,
         shards=params.shards,
-        **params.recipe.model_dump(),
+        **params.recipe.model_dump(exclude={"mirrored"}),
     )
     settings = params.model_dump(exclude={"device", "weights"})
     kept = STATES / fingerprints.of(__file__, device, settings, fingerprints.digest(weights), *data.digests())
@@ -89,7 +94,7 @@ def main() -> None:
 
     with progress(" pictures", params.epochs * whole, f"mobilenet on {device}") as bar:
         history = fit(learner, seen.train, [seen.held_out], seen.normalisation, recipe, device, kept, bar.update, tell)
-    score = evaluation.mean_score(learner, seen.test.to(device), seen.normalisation)
+    score = evaluation.mean_score(learner, seen.test.to(device), seen.normalisation, params.recipe.mirrored)
 
     classes = datasets.CLASSES["fashion_mnist"]
     known = doubt.learn(network, data.train, data.held_out, data.normalisation, params.seed)

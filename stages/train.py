@@ -35,6 +35,7 @@ def main() -> None:
     network = networks.build("MnistNet", arguments, generator(params.seed, "weights"))
     recipe = Recipe(
         epochs=params.epochs,
+        optimizer=params.optimizer,
         batch_size=params.batch_size,
         learning_rate=params.learning_rate,
         momentum=params.momentum,

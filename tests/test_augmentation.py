@@ -54,7 +54,22 @@ def test_a_quarter_turn_is_a_quarter_turn():
     torch.testing.assert_close(turned, ink.rot90(1, (2, 3)), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("distortion", [Distortion(8, 0.1, 1.5), Distortion(20, 0.2, 1.5, 0.3, 80, 4)])
+def test_left_and_right_change_places_in_every_other_picture_and_before_all_else():
+    ink = torch.rand(1000, 1, 28, 28)
+    alone, moving = Distortion(0, 0, 0, mirrored=True), Distortion(20, 0.2, 1.5, 0.3, 80, 4, mirrored=True)
+    found = alone.apply(ink, drawn(alone, 1000))
+    mirrored = (found == ink.flip(-1)).flatten(1).all(1)
+    assert torch.equal(found[~mirrored], ink[~mirrored]) and 450 < mirrored.sum() < 550
+    draws = drawn(moving, 1000)
+    plain = draws._replace(mirrored=None)
+    turned = torch.where(draws.mirrored.view(-1, 1, 1, 1), ink.flip(-1), ink)
+    assert torch.equal(moving.apply(ink, draws), moving.apply(turned, plain))
+
+
+@pytest.mark.parametrize(
+    "distortion",
+    [Distortion(8, 0.1, 1.5), Distortion(20, 0.2, 1.5, 0.3, 80, 4), Distortion(8, 0.1, 1.5, mirrored=True)],
+)
 def test_each_picture_is_changed_by_its_own_draw_whatever_the_batch(distortion):
     ink = torch.rand(6, 1, 28, 28)
     draws = drawn(distortion, 6)

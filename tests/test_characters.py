@@ -90,6 +90,15 @@ def test_bold_letters_keep_their_side_and_their_rings(lines, width):
     np.testing.assert_allclose(found(255 - grey)[0].box, one.box, atol=3)
 
 
+@pytest.mark.parametrize("radius", [10, 20, 30, 50])
+def test_a_thick_part_of_a_thin_letter_has_no_hole(radius):
+    y, x = np.indices((400, 400))
+    blob = (x - 200) ** 2 + (y - 235) ** 2 < radius * radius
+    [one] = found(page(np.maximum(strokes(*FOUR, width=8, side=400, height=230, at=(200, 200)), blob)))
+    rows, columns = np.nonzero(blob)
+    assert (one.ink[rows - one.top, columns - one.left] > 0.8).mean() > 0.9
+
+
 @pytest.mark.parametrize("angle", [0, 5])
 @pytest.mark.parametrize("lines", [FOUR, ZERO])
 def test_a_box_around_is_not_read(lines, angle):

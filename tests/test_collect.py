@@ -111,7 +111,7 @@ def test_a_cut_picture_has_its_character_alone_and_as_it_was_on_the_sheet(grey):
         before, after = normalise(one.ink).astype(int), normalise(again[0].ink)
         shifts = itertools.product((-1, 0, 1), repeat=2)  # a centre of mass may round to the next pixel
         nearest = min(abs(before - np.roll(after, shift, axis=(0, 1))).sum() for shift in shifts)
-        assert len(again) == 1 and nearest < 0.2 * before.sum()
+        assert len(again) == 1 and nearest < 0.1 * before.sum()
 
 
 def test_a_character_at_the_sheets_edge_is_cut_too():

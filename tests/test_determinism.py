@@ -93,7 +93,7 @@ from recognition.base.determinism import generator, pin_torch
 from recognition.networks import freeze_features
 from recognition.training import doubt, evaluation
 from recognition.training.augmentation import Distortion
-from recognition.training.checkpoints import serialised
+from recognition.base.determinism import serialised
 from recognition.training.datasets import Data, Normalisation, Split
 from recognition.training.fit import Recipe, fit
 pin_torch()

@@ -11,8 +11,14 @@ from recognition.sweep.effects import HYPOTHESES, Noise, effect, enough, front, 
 
 
 def test_the_noise_is_the_standard_deviation_over_seeds():
-    assert noise([0.88, 0.89, 0.90]) == (3, pytest.approx(0.01))
+    assert noise([0.88, 0.89, 0.90]) == (3, pytest.approx(0.01), 1)
     assert math.isnan(noise([0.9]).deviation) and math.isnan(noise([]).deviation)
+
+
+def test_the_noise_of_several_trainings_is_their_common_deviation():
+    found = noise([0.88, 0.89, 0.90], [0.91, 0.94, 0.97])
+    assert found == (3, pytest.approx(math.sqrt((0.01**2 + 0.03**2) / 2)), 2)
+    assert found.threshold(3, 3) == pytest.approx(Noise(5, found.deviation).threshold(3, 3))  # four degrees of freedom
 
 
 def test_chance_exceeds_the_threshold_in_five_sweeps_of_a_hundred():

@@ -2,15 +2,11 @@
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
-
-from recognition.base import params
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 MAKEFILE = Path(__file__).parent.parent / "Makefile"
@@ -72,34 +68,11 @@ def test_git_speaks_for_itself_where_the_clone_is_anothers(make):
     assert "dubious ownership" in done.stderr and "safe.directory" in done.stderr
 
 
-def test_the_full_preset_is_the_originals_and_stays_beside_the_default_run(make, tmp_path):
-    words = shlex.split(make("full").stdout.splitlines()[0])
-    assert words[:4] == ["dvc", "exp", "run", "--temp"]
-    settings = dict(word.split("=", 1) for word in words[5::2])
-    text = (MAKEFILE.parent / "params.yaml").read_text()
-    values = yaml.safe_load(text)
-    for name, value in settings.items():
-        section, key = name.split(".")
-        assert key in values[section]
-        values[section][key] = yaml.safe_load(value)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    full = params.load(tmp_path / "params.yaml")
-    assert (full.sweep.epochs, full.epochs.budgets, full.mobilenet.epochs) == (10, [5, 20, 40, 50], 20)
-
-
 def test_a_run_ends_with_what_its_user_wants_to_know(make):
     assert [line for line in make("repro").stdout.splitlines() if line and "user:" not in line][:2] == [
         *("dvc repro", "python -m recognition results")
     ]
     assert re.fullmatch(r"Took: +\d+ min \d+ s", make("repro").stdout.splitlines()[-1])
-
-
-def test_of_a_shallow_clone_no_experiment_is_begun(make, tmp_path):
-    (tmp_path / ".git/shallow").write_text(f"{'1' * 40}\n")
-    done = make("full")
-    assert done.returncode and not done.stdout
-    assert "error: this clone is shallow" in done.stderr and "git fetch --unshallow" in done.stderr
-    assert make("repro").returncode == 0
 
 
 def test_who_has_no_name_is_called_by_number(make):

@@ -17,11 +17,11 @@ from torchvision.models import mobilenet_v3_large
 
 from recognition import networks
 from recognition.base import files
+from recognition.base.determinism import serialised
 from recognition.base.errors import UserError
 from recognition.sources.fetch import File
 from recognition.sources.web import Web
 from recognition.training import checkpoints, datasets, fit
-from recognition.training.checkpoints import serialised
 from recognition.training.evaluation import Score
 from stages import backbone, mobilenet
 
@@ -44,11 +44,11 @@ class Study:
         self.web.mkdir()
         self.set()
 
-    def set(self, **changes) -> None:
+    def set(self, mirrored: bool = False, **changes) -> None:
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         small = {"device": "cpu", "pictures": 200, "epochs": 2}
         params["mobilenet"] |= small | changes
-        params["mobilenet"]["recipe"] |= {"batch_size": 40}
+        params["mobilenet"]["recipe"] |= {"batch_size": 40, "mirrored": mirrored}
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params))
 
     def run(self) -> tuple[dict, checkpoints.Checkpoint]:
@@ -171,6 +171,13 @@ def test_batches_that_batch_normalisation_cannot_take_are_one_line(study, batch_
     params["mobilenet"]["recipe"]["batch_size"] = batch_size
     Path("params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(UserError, match=rf"mobilenet\.(recipe\.)?{named}"):
+        study.run()
+
+
+def test_features_are_of_a_picture_and_not_of_its_mirror_image(study, weights):
+    (study.web / study.name).write_bytes(weights)
+    study.set(weights="imagenet", frozen=True, mirrored=True)
+    with pytest.raises(UserError, match=r"^params\.yaml: mobilenet\.recipe\.mirrored: with mobilenet.frozen"):
         study.run()
 
 

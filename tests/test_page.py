@@ -395,7 +395,7 @@ def reader(digit_network, tmp_path_factory):
 
 def test_a_picture_is_read_as_anywhere_else(reader, digit_network):
     path = DIGITS / "7.png"
-    found = reader.read("digits", path.read_bytes(), shown=True)
+    found = reader.read("digits", path.read_bytes(), photo=True)
     [[one]] = found["lines"]
     [[expected]] = read.sheet(checkpoints.load(digit_network), read_grey(path)).lines
     assert (one["box"], one["prediction"], one["known"]) == (expected.box, expected.prediction, expected.known)
@@ -417,23 +417,30 @@ def test_a_picture_is_read_as_anywhere_else(reader, digit_network):
 )
 def test_what_cannot_be_read_is_a_line_that_names_no_file_of_ours(reader, network, content, said):
     with pytest.raises(UserError, match=said) as caught:
-        reader.read(network, content, shown=False)
+        reader.read(network, content, photo=False)
     assert "/proc" not in str(caught.value)
+
+
+def test_a_photo_may_lie_on_its_side_and_a_drawing_is_as_it_is(reader):
+    page = Image.open(io.BytesIO(written()))
+    page.transpose(Image.Transpose.ROTATE_90).save(content := io.BytesIO(), "PNG")
+    photo, drawing = (reader.read("digits", content.getvalue(), photo=photo) for photo in (True, False))
+    assert (photo["turn"], photo["text"]) == (90, "174") and drawing["turn"] == 0
 
 
 def test_without_ink_there_are_no_lines(reader):
     Image.new("L", (50, 50), 255).save(content := io.BytesIO(), "PNG")
-    assert reader.read("digits", content.getvalue(), shown=False)["lines"] == []
+    assert reader.read("digits", content.getvalue(), photo=False)["lines"] == []
 
 
 def test_a_network_that_has_changed_is_loaded_anew(reader, digit_network, tmp_path):
     content, other = (DIGITS / "7.png").read_bytes(), tmp_path / "digits.pth"
     shutil.copy(digit_network, other)
     own = answers.Reader({"digits": other}, tmp_path)
-    before = own.read("digits", content, shown=False)
+    before = own.read("digits", content, photo=False)
     state = checkpoints.load(other)
     checkpoints.save(other, state._replace(classes=list("abcdefghij")))
-    after = own.read("digits", content, shown=False)
+    after = own.read("digits", content, photo=False)
     assert (before["text"], after["text"]) == ("7", "h")
 
 
@@ -458,7 +465,7 @@ def test_the_responses_are_those_of_the_layer_on_one_scale(reader, digit_network
 def keeps(digit_network, tmp_path):
     """Keep a picture's characters: keeps(labels, writer) gives what was kept in tmp_path."""
     one = answers.Reader({"digits": digit_network}, tmp_path)
-    return lambda labels, writer="", shift=0: one.keep("digits", written(shift), labels, writer)
+    return lambda labels, writer="", shift=0: one.keep("digits", written(shift), False, labels, writer)
 
 
 def written(shift: int = 0) -> bytes:
@@ -484,8 +491,8 @@ def test_what_is_kept_is_found_by_its_label_and_read_as_it_was(keeps, reader, tm
     ]
     assert label_of(kept[0].path, list("0123456789")) == "7"
     assert named_in(kept[1].path.relative_to(tmp_path / "greek")) == "beta"
-    alone = [reader.read("digits", one.path.read_bytes(), shown=False)["text"] for one in kept]
-    assert "".join(alone) == reader.read("digits", written(), shown=False)["text"]
+    alone = [reader.read("digits", one.path.read_bytes(), photo=False)["text"] for one in kept]
+    assert "".join(alone) == reader.read("digits", written(), photo=False)["text"]
 
 
 def test_nothing_is_overwritten_and_what_was_kept_before_is_told(keeps, tmp_path):

@@ -165,6 +165,24 @@ def test_the_users_own_letters_are_drawn_where_there_are_any(reports):
     assert "(figures/handwriting_greek.png)" in told(reports)
 
 
+def test_the_users_own_signs_are_told_of_where_there_are_any(reports):
+    path = reports / "finetune/signs/metrics.json"
+    path.parent.mkdir(exist_ok=True)
+    scores = {"n": 2, "accuracy": 0.5, "accuracy_low": 0.09, "accuracy_high": 0.91}
+    for metrics, words in (
+        ({"train_n": 0, "names": ""}, None),
+        (
+            {"train_n": 8, "names": "+, x", "all_layers": scores},
+            "from 8 pictures. Of 2 signs held out 1 are read right",
+        ),
+        ({"train_n": 1, "names": "+", "all_layers": {"n": 0}}, "from 1 picture. None are held out."),
+        ({"train_n": 8, "names": "+", "all_layers": scores, "digits": scores}, "of each digit beside them, and 50"),
+    ):
+        path.write_text(json.dumps({"signs": metrics}))
+        text = told(reports)
+        assert words in text if words else "own signs" not in text
+
+
 def test_letters_that_were_never_all_learned(reports):
     path = reports / "finetune/greek/metrics.json"
     metrics = json.loads(path.read_text())

@@ -207,6 +207,23 @@ def test_digits_that_touch_are_read_apart(network, digits):
     assert sum(right) >= 0.4 * len(pairs)
 
 
+def test_digits_that_touch_the_next_line_are_read_in_theirs(network, digits):
+    """The second of the first line is moved down until it meets the second of the other."""
+    right = 0
+    for i in range(0, 60, 6):
+        (_, above), (_, below) = digits[i + 1], digits[i + 4]
+        stack = touching(above.T, below.T).T
+        lines = digits[i : i + 3], digits[i + 3 : i + 6]
+        inks = [[ink for _, ink in line] for line in lines]
+        inks[0][1] = inks[1][1] = np.zeros((1, 1))
+        grey, boxes = sheet_of(inks)
+        left, top = boxes[0][1][0], boxes[0][0][1]
+        place = grey[top : top + stack.shape[0], left : left + stack.shape[1]]
+        place[:] = np.minimum(place, np.round(PAPER + (INK - PAPER) * stack))
+        right += read.sheet(network, grey).text == "\n".join("".join(label for label, _ in line) for line in lines)
+    assert right >= 4
+
+
 @pytest.mark.parametrize("broader", [1, 1.3, 1.6])
 def test_a_broad_character_stays_one(network, digits, broader):
     for _, ink in digits[::8]:

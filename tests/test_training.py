@@ -10,12 +10,11 @@ import torch
 from torch.nn import functional as F
 
 from recognition import networks
-from recognition.base.determinism import generator
+from recognition.base.determinism import generator, serialised
 from recognition.base.errors import UserError
-from recognition.networks.quick import Dropout, quicken
+from recognition.networks.quick import Dropout, quicken, without_dropout
 from recognition.training import devices, evaluation
 from recognition.training.augmentation import Distortion
-from recognition.training.checkpoints import serialised
 from recognition.training.datasets import Normalisation, Split
 from recognition.training.fit import Recipe, Shards, fit, one_cycle, train_epoch
 
@@ -345,3 +344,38 @@ def test_with_dropout_the_reading_depends_on_its_generator_alone():
 
     assert torch.equal(read("a"), read("a")) and torch.equal(read(), read())
     assert not torch.equal(read("a"), read("b")) and not torch.equal(read("a"), read())
+
+
+def test_what_has_learned_mirror_images_reads_a_picture_and_its_mirror_image_alike():
+    network = networks.build("MnistNet", {}, generator(0, "weights"))
+    split = pictures(60)
+    mirrored = split._replace(pictures=split.pictures.flip(-1))
+    found = evaluation.mean_score(network, split, NORMALISATION, mirrored=True)
+    assert found == pytest.approx(evaluation.mean_score(network, mirrored, NORMALISATION, mirrored=True))
+    shares = [evaluation.log_probabilities(network, s.pictures, NORMALISATION).exp() for s in (split, mirrored)]
+    expected = F.nll_loss(torch.stack(shares).mean(0).log(), split.labels).item()
+    assert found.loss == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_dropout_is_on_in_as_many_epochs_as_said(shards, tmp_path, monkeypatch):
+    dropped, plain = [], Dropout.forward
+
+    def forward(layer, x):
+        dropped.append(len(x) if layer.training else 0)
+        return plain(layer, x)
+
+    monkeypatch.setattr(Dropout, "forward", forward)
+    courses = []
+    for epochs, pictures_of in ((None, 3), (1, 1), (2, 2)):
+        dropped.clear()
+        courses.append(trained(tmp_path, replace(RECIPE, shards=shards, dropout_epochs=epochs), str(epochs))[1].epochs)
+        assert sum(dropped) == pictures_of * 170
+    every, first, _ = courses
+    assert first[0] == every[0] and first[1].train_loss < every[1].train_loss
+
+
+def test_torchs_own_dropout_is_put_off_too():
+    plain = network()
+    without_dropout(plain.train())
+    assert plain.training and not plain.get_submodule("dropout").training

@@ -8,6 +8,7 @@ products and quotients, which it rounds alike everywhere. This module imports to
 
 import ctypes
 import hashlib
+import io
 import os
 import sys
 
@@ -77,3 +78,12 @@ def generator(seed: int, *purpose: object):
 
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+
+
+def serialised(state: object) -> bytes:
+    """torch.save to memory: saved to a file, the bytes would depend on the file's name."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()

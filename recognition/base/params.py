@@ -26,6 +26,7 @@ Epochs = Annotated[int, Field(ge=1, le=1000)]
 BatchSize = Annotated[int, Field(ge=1, le=10000)]
 Shards = Annotated[int, Field(ge=1, le=256)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
+Optimizer = Literal["sgd", "adamw", "muon"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -68,6 +69,7 @@ class Train(Section):
     kernel_size: KernelSize
     held_out: Annotated[int, Field(ge=100, le=30000)]
     epochs: Epochs
+    optimizer: Optimizer
     batch_size: BatchSize
     learning_rate: LearningRate
     momentum: Share
@@ -135,12 +137,13 @@ class Finetune(Section):
 
 
 class Optimisation(Section):
-    optimizer: Literal["sgd", "adamw", "muon"]
+    optimizer: Optimizer
     batch_size: BatchSize
     learning_rate: LearningRate
     warm_up: Share
     momentum: Share
     weight_decay: Share
+    mirrored: bool
 
 
 class Sweep(Section):
@@ -161,6 +164,7 @@ class Sweep(Section):
 
 
 class Budgets(Section):
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(once)]
     budgets: Annotated[list[Epochs], Field(min_length=1), AfterValidator(once)]
 
 

@@ -26,6 +26,7 @@ WORD = re.compile(r"[A-Za-z]{2,}(?:[ _-][A-Za-z]+)*")  # a name; whatever else s
 LETTERS = {symbol: name for name, symbol in SYMBOLS.items()}
 LONGEST = 100  # bytes of a name, which is a folder's and a class's
 LONGEST_WRITER = 60  # bytes
+UNUSUAL = 4  # times the paper's median deviation: what differs more is a ruled line, a shadow or a blot
 
 
 class Collected(NamedTuple):
@@ -131,7 +132,10 @@ def path_of(label: str, writer: str, sheet: str, number: int) -> Path:
 
 
 def cut(grey: np.ndarray, characters: Sequence[Character], chosen: Character) -> np.ndarray:
-    """One character of a picture (H, W) uint8 on bare paper, half its extent of it on every side."""
+    """One character of a picture (H, W) uint8 and half its extent of paper on every side, on which is nothing else.
+
+    Paper stays as it is, as its noise tells what is ink.
+    """
     left, top, right, bottom = chosen.box
     margin = max(right - left, bottom - top) // 2 + 8
     rows, columns = np.arange(top - margin, bottom + margin), np.arange(left - margin, right + margin)
@@ -140,8 +144,13 @@ def cut(grey: np.ndarray, characters: Sequence[Character], chosen: Character) ->
     for one in characters:
         left, top, right, bottom = one.box
         written[top:bottom, left:right] |= one.ink > 0
-    part, ink = grey[around], written[around]
-    own = np.pad(chosen.ink > 0, margin)
-    near = ndimage.binary_dilation(own, TOUCHING, iterations=2) & (own | ~ink)
-    bare = ~ndimage.binary_dilation(ink, TOUCHING, iterations=2)
-    return np.where(near, part, np.median(part[bare] if bare.any() else part)).astype(np.uint8)
+    part, ink, own = grey[around], written[around], np.pad(chosen.ink > 0, margin)
+    others, near, bare = grown(ink & ~own), grown(own), part[~grown(ink)]
+    paper = np.median(bare if bare.size else part)
+    usual = max(2, UNUSUAL * np.median(abs(bare - paper))) if bare.size else 0
+    return np.where((others & ~own) | (~near & (abs(part - paper) > usual)), paper, part).astype(np.uint8)
+
+
+def grown(mask: np.ndarray) -> np.ndarray:
+    """With what surrounds it: the soft edges of strokes."""
+    return ndimage.binary_dilation(mask, TOUCHING, iterations=2)

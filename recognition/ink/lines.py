@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TALL = 0.5  # of a typical character's height; what is lower tells little of where its line runs
+LOW, TALL = 0.5, 2  # of a typical character's height; what is lower, or higher, tells little of where its line runs
 OFF = 0.6  # of a character's height; what stands farther above or below its line's course is of another line
 STEEPEST = 0.6  # of a line, rise over run
 COURSE = 3  # of a line's last characters, which tell where it leads
@@ -23,7 +23,7 @@ class Sign(NamedTuple):
     x: float  # of its middle
     y: float
     height: float
-    tall: bool
+    telling: bool  # where its line runs: it is neither a small sign nor, perhaps, of two lines
 
 
 def in_lines(boxes: Sequence[Box]) -> list[list[int]]:
@@ -36,9 +36,9 @@ def in_lines(boxes: Sequence[Box]) -> list[list[int]]:
     left, top, right, bottom = np.array(boxes, dtype=float).T
     x, y, height = (left + right) / 2, (top + bottom) / 2, bottom - top
     usual = typical(height)
-    tall = height >= TALL * usual
-    y = y - x * _slope(x[tall], y[tall], usual)
-    signs = [Sign(*row) for row in zip(x.tolist(), y.tolist(), height.tolist(), tall.tolist(), strict=True)]
+    telling = (height >= LOW * usual) & (height <= TALL * usual)
+    y = y - x * _slope(x[telling], y[telling], usual)
+    signs = [Sign(*row) for row in zip(x.tolist(), y.tolist(), height.tolist(), telling.tolist(), strict=True)]
     lines: list[list[int]] = []
     for i in np.argsort(x, kind="stable").tolist():
         off = [_off(signs[i], [signs[j] for j in line], usual) for line in lines]
@@ -70,9 +70,9 @@ def _slope(x: np.ndarray, y: np.ndarray, usual: float) -> float:
 
 def _off(sign: Sign, line: list[Sign], usual: float) -> float:
     """How far a character stands above or below a line's course, level or as it last ran, in heights."""
-    telling = [other for other in line[-COURSE:] if other.tall] or line[-1:]
+    telling = [other for other in line[-COURSE:] if other.telling] or line[-1:]
     first, last = telling[0], telling[-1]
-    scale = max(last.height, sign.height) if last.tall or sign.tall else usual
+    scale = max((one.height for one in (last, sign) if one.telling), default=usual)
     slope = (last.y - first.y) / (last.x - first.x) if last.x > first.x else 0
     slope = min(max(slope, -STEEPEST), STEEPEST)
     return min(abs(sign.y - last.y), abs(sign.y - last.y - slope * (sign.x - last.x))) / scale

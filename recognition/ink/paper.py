@@ -18,6 +18,7 @@ from recognition.ink.geometry import TOUCHING, distance, hull_area, resize
 
 SMALL = 256  # pixels, the side on which sheets are looked for
 LEVELS = 8  # at which grey value a sheet's edge may lie
+HOLLOW = 0.015  # of the strokes: what may lose half of its strength
 WINDOWS = 0.4, 0.2, 0.1  # of the picture's side: no stroke is wider than the first
 
 
@@ -66,23 +67,22 @@ def _strength(grey: np.ndarray) -> Strength:
 
 
 def _paper(level: np.ndarray) -> np.ndarray:
-    """The brightest around each pixel, in the narrowest window that keeps the ink.
+    """The brightest around each pixel, in the narrowest window that leaves no hole in the strokes.
 
     Strokes keep their strength where the window is wider than they are; dark corners and shadows lose theirs. Strokes
     are told by the third power of how much darker they are than the mean around.
     """
     small = np.asarray(resize(level, min(SMALL, max(level.shape))))
     deviation = np.maximum(_blurred(small, max(small.shape) / 10) - small, 0)
-    strokes = deviation * deviation * deviation
-    papers, kept = [], []
-    for window in WINDOWS:
-        side = int(window * max(small.shape)) | 1
-        paper = ndimage.grey_closing(small, size=(side, side), mode="nearest")
-        kept.append(float((strokes * np.maximum(_darker(small, paper), 0)).sum(dtype=np.float64)))
-        if kept[-1] < 0.97 * kept[0]:
-            break
-        papers.append(paper)
-    return np.asarray(Image.fromarray(papers[-1]).resize(level.shape[::-1], Image.Resampling.BILINEAR))
+    weight = deviation * deviation * deviation
+    sides = [int(window * max(small.shape)) | 1 for window in WINDOWS]
+    papers = [ndimage.grey_closing(small, size=(side, side), mode="nearest") for side in sides]
+    inks = [np.maximum(_darker(small, paper), 0) for paper in papers]
+    total = weight.sum(dtype=np.float64)
+    strong = inks[0] * total > 0.6 * (weight * inks[0]).sum(dtype=np.float64)
+    lost = [weight[strong & (ink < inks[0] / 2)].sum(dtype=np.float64) for ink in inks]
+    best = max(n for n in range(len(WINDOWS)) if max(lost[: n + 1]) <= HOLLOW * total)
+    return np.asarray(Image.fromarray(papers[best]).resize(level.shape[::-1], Image.Resampling.BILINEAR))
 
 
 def _darker(level: np.ndarray, paper: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from recognition.training.checkpoints import Checkpoint
 UNKNOWN = "?"  # what is read where there is no character of the network's
 SURE = 0.9  # a reading's probability; of digits upright 97 % are above it, turned by 180 degrees 65 %, by 90 20 %
 MANY = 5  # so many characters that are surely read show that a picture is upright
+TWO_LINES = 1.5  # of the typical height: what is higher may be one above the other
 CLEARLY = 0.1  # of a sheet's characters, and at least 2: so many more must be surely read for it to be turned
 
 
@@ -164,9 +165,10 @@ def read_sheets(
     return [one for one in found if not isinstance(one, UserError)], failures
 
 
-def sheet(checkpoint: Checkpoint, grey: np.ndarray) -> Sheet:
-    """Read every character on a picture (H, W) uint8, whichever of its sides is up. No lines: there is no ink."""
-    turn, seen = upright(checkpoint, grey)
+def sheet(checkpoint: Checkpoint, grey: np.ndarray, may_lie: bool = True) -> Sheet:
+    """Read every character on a picture (H, W) uint8, whichever of its sides is up if it `may_lie` on another. No
+    lines: there is no ink."""
+    turn, seen = upright(checkpoint, grey) if may_lie else (0, look(checkpoint, grey, 0))
     if not seen:
         return Sheet(0, [])
     seen = apart(checkpoint, seen)
@@ -193,6 +195,11 @@ class Seen(NamedTuple):
     row: Tensor  # (classes,) log-probabilities
     known: bool  # whether it is a character of the network's
 
+    @property
+    def worth(self) -> float:
+        """How well it is read, nats: 0 at best."""
+        return float(self.row.max()) - (0 if self.known else touching.UNKNOWN)
+
 
 def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     """Degrees, clockwise, by which a picture (H, W) uint8 is to be turned to be read, and its characters then.
@@ -200,19 +207,22 @@ def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     A turn is right if clearly more characters are surely read than without it: a page of 8, 0 or 1 tells nothing, and
     6 might be 9, so that in doubt it is not turned.
     """
-
-    def look(turn: int) -> list[Seen]:
-        return see(checkpoint, find_characters(strength(np.rot90(grey, -turn // 90))))
-
-    seen = look(0)
+    seen = look(checkpoint, grey, 0)
     if not seen or sure(seen) >= max(MANY, (1 - CLEARLY) * len(seen)):
         return 0, seen
-    sideways = look(90)  # found anew: characters side by side stay apart, and those one above the other may not
+    sideways = look(
+        checkpoint, grey, 90
+    )  # found anew: characters side by side stay apart, and those one above the other may not
     ways = {0: seen, 90: sideways, 180: see_upside_down(checkpoint, seen), 270: see_upside_down(checkpoint, sideways)}
     best = max(ways, key=lambda turn: sure(ways[turn]))
     if sure(ways[best]) - sure(seen) < max(2, CLEARLY * len(seen)):
         return 0, seen
-    return best, look(best)
+    return best, look(checkpoint, grey, best)
+
+
+def look(checkpoint: Checkpoint, grey: np.ndarray, turn: int) -> list[Seen]:
+    """The characters of a picture (H, W) uint8 that is turned clockwise by so many degrees."""
+    return see(checkpoint, find_characters(strength(np.rot90(grey, -turn // 90))))
 
 
 def sure(seen: Sequence[Seen]) -> int:
@@ -237,19 +247,23 @@ def look_at(checkpoint: Checkpoint, characters: Sequence[Character], pictures: S
 
 
 def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
-    """The same characters, but those whose ink touches, as reading tells, cut apart."""
+    """The same characters, but those whose ink touches, in a line or from line to line, as reading tells, cut apart."""
     usual = typical([one.character.ink.shape[0] for one in seen])
     found: list[Seen] = []
     for one in seen:
-        height, width = one.character.ink.shape
-        height = max(height, usual)
-        if not touching.may_touch(width / height, float(one.row.max())):
+        ink = one.character.ink
+        two_lines = len(ink) > TWO_LINES * usual
+        scale = usual if two_lines else max(usual, len(ink))
+        if not touching.may_touch(ink.shape[0 if two_lines else 1] / scale, one.worth):
             found.append(one)
             continue
-        lattice = touching.lattice(one.character.ink, height)
-        parts = see(checkpoint, [cropped(one.character, part) for part in lattice.parts.values()])
+        lattice = touching.lattice(ink.T if two_lines else ink, scale)
+        parts = see(
+            checkpoint,
+            [cropped(one.character, part.T if two_lines else part) for part in lattice.parts.values()],
+        )
         by_cuts = dict(zip(lattice.parts, parts, strict=True))
-        best = touching.best(lattice, {cuts: float(part.row.max()) for cuts, part in by_cuts.items()})
+        best = touching.best(lattice, {cuts: part.worth for cuts, part in by_cuts.items()})
         found += [by_cuts[cuts] for cuts in best]
     return found
 

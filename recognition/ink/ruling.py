@@ -18,7 +18,8 @@ def without_ruling(mask: np.ndarray) -> np.ndarray:
     ]
     if max(extents, default=0) < 0.85:
         return mask
-    thin = max(mask.shape) // 65  # pixels; 0 for the smallest pictures, where a line cannot be told from a stroke
+    side = max(mask.shape)
+    thin = max(side // 65, min(side // 50, 6))  # pixels; 0 for the smallest, where a line is like a stroke
     kept = mask.copy()
     for across in (kept, kept.T):  # views, level lines first: without them upright ones are thin at the crossings, too
         line = _lines(across)

@@ -36,10 +36,10 @@ class Reader:
     def answers(self) -> dict[str, Callable]:
         return {"read": self.read, "see": self.see, "keep": self.keep}
 
-    def read(self, network: str, content: bytes, shown: bool) -> dict:
-        """What is written in a picture, line by line; with `shown` the picture as it was read, too: upright, grey."""
+    def read(self, network: str, content: bytes, photo: bool) -> dict:
+        """What is written in a picture, line by line; of a photo, which may lie on its side, also its grey values."""
         checkpoint, grey = self._checkpoint(network), decoded(content)
-        sheet = read.sheet(checkpoint, grey)
+        sheet = read.sheet(checkpoint, grey, may_lie=photo)
         return {
             "classes": checkpoint.classes,
             "filters": first_layer(checkpoint) is not None,
@@ -48,7 +48,7 @@ class Reader:
             "turn": sheet.turn,
             "text": sheet.text,
             "lines": [[facts(one) for one in line] for line in sheet.lines],
-            "shown": jpeg(grey) if shown else None,
+            "shown": jpeg(grey) if photo else None,
         }
 
     def see(self, network: str, content: bytes) -> dict:
@@ -65,13 +65,13 @@ class Reader:
             "responses": signed(responses),
         }
 
-    def keep(self, network: str, content: bytes, labels: list[str], writer: str) -> list[Kept]:
+    def keep(self, network: str, content: bytes, photo: bool, labels: list[str], writer: str) -> list[Kept]:
         """What is written in a picture, as `network` reads it line by line, under its labels, as `collect` keeps it.
 
         Raises UserError, with nothing written, where a name or their number is wrong, or it was kept before.
         """
         grey = decoded(content)
-        sheet = read.sheet(self._checkpoint(network), grey)
+        sheet = read.sheet(self._checkpoint(network), grey, may_lie=photo)
         characters = [one.character for line in sheet.lines for one in line]
         if len(characters) != len(labels):
             raise UserError(f"{len(labels)} labels for {len(characters)} characters; read the picture again")

@@ -28,13 +28,14 @@ def page(project: Project) -> Page:
         return project.state() | {"loading": not worker.ready}
 
     def read(given: dict[str, str], body: bytes) -> object:
-        return worker.ask("read", given.get("network", ""), body, "show" in given)
+        return worker.ask("read", given.get("network", ""), body, "photo" in given)
 
     def see(given: dict[str, str], body: bytes) -> object:
         return worker.ask("see", given.get("network", ""), body)
 
     def keep(given: dict[str, str], body: bytes) -> dict:
-        written = worker.ask("keep", given.get("network", ""), body, names(given), given.get("writer", ""))
+        asked = given.get("network", ""), body, "photo" in given, names(given), given.get("writer", "")
+        written = worker.ask("keep", *asked)
         kept[mark := secrets.token_urlsafe()] = written
         return {"mark": mark, "line": project.told(written)}
 

@@ -235,7 +235,7 @@ async function read() {
   while (answered !== asked) {
     const now = asked;
     try {
-      const given = { network: $("network").value, ...(photo && { show: 1 }) };
+      const given = { network: $("network").value, ...(photo && { photo: 1 }) };
       const mine = photo;
       const said = await ask("read", given, mine ? mine.blob : await written());
       if (mine && said.shown) {
@@ -424,7 +424,7 @@ $("teach").onsubmit = async (event) => {
   }
   $("keep").disabled = true;
   try {
-    const given = { network: $("network").value, writer: $("writer").value.trim(), labels: JSON.stringify(all) };
+    const given = { network: $("network").value, writer: $("writer").value.trim(), labels: JSON.stringify(all), ...(photo && { photo: 1 }) };
     const said = await ask("keep", given, photo ? photo.blob : await written());
     $("kept").textContent = said.line;
     mark = said.mark;

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from recognition.base import files, fingerprints
-from recognition.training.checkpoints import serialised
+from recognition.base.determinism import serialised
 from recognition.training.datasets import Data, Normalisation, Split
 
 

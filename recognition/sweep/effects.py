@@ -8,7 +8,7 @@ of their own, is left out.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from statistics import fmean, stdev
+from statistics import fmean, variance
 from typing import Any, NamedTuple
 
 CONFIDENCE = 0.95
@@ -35,6 +35,7 @@ class Noise(NamedTuple):
 
     seeds: int
     deviation: float  # nan for fewer than two seeds
+    trainings: int = 1  # each under all the seeds, whose deviation it is in common
 
     def threshold(self, levels: int, cells: int) -> float:
         """The difference between two of `levels` means, each over `cells` networks, that chance exceeds in 5 % of
@@ -42,7 +43,8 @@ class Noise(NamedTuple):
         alone. nan for fewer than two seeds."""
         from scipy.stats import studentized_range  # here, as it takes a second and more to import
 
-        quantile = studentized_range.ppf(CONFIDENCE, levels, self.seeds - 1) if self.seeds > 1 else math.nan
+        freedom = self.trainings * (self.seeds - 1)
+        quantile = studentized_range.ppf(CONFIDENCE, levels, freedom) if freedom else math.nan
         return float(quantile * self.deviation / math.sqrt(cells))
 
     def facts(self) -> dict[str, int | float | None]:
@@ -74,9 +76,12 @@ def number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def noise(accuracies: Sequence[float]) -> Noise:
-    """From the accuracies of one network under several seeds, on the same held-out pictures."""
-    return Noise(len(accuracies), stdev(accuracies) if len(accuracies) > 1 else math.nan)
+def noise(*trainings: Sequence[float]) -> Noise:
+    """From the accuracies of one network, in one training or in several, under several seeds, the same for each, on
+    the same held-out pictures."""
+    n = len(trainings[0])
+    deviation = math.sqrt(fmean(map(variance, trainings))) if n > 1 else math.nan
+    return Noise(n, deviation, len(trainings))
 
 
 def effect(levels: Sequence, accuracies: Sequence[float], noise: Noise, hypothesis: Hypothesis) -> Effect:

@@ -16,6 +16,8 @@ from recognition.training.datasets import Data
 from recognition.training.evaluation import Score
 from recognition.training.fit import Recipe
 
+PRINTED = ("MnistNet", 5, 10)  # the report's mnistNet: architecture, kernel size, filters
+PRINTED_DROPOUT = 0.5
 TRAINING = Lock()  # on a GPU dropout draws from a process's one generator, and a Dask worker may have several threads
 
 
@@ -47,14 +49,15 @@ def cell(
     *,
     epochs: int,
     dropout: float,
+    mirrored: bool = False,
     **settings: Any,
 ) -> Cell:
-    """A cell trained on one thread, its pictures as they are; `settings` are the other fields of a Recipe.
+    """A cell trained on one thread, its pictures as they are, or `mirrored` by chance.
 
-    Its weights, order and dropout are drawn for it alone: with draws in common, 5 filters would begin as the first 5 of
-    90, and the cells of a level would not be independent.
+    `settings` are the other fields of a Recipe. Its weights, order and dropout are drawn for it alone: with draws in
+    common, 5 filters would begin as the first 5 of 90, and the cells of a level would not be independent.
     """
-    still = Distortion(0.0, 0.0, 0.0)
+    still = Distortion(0.0, 0.0, 0.0, mirrored=mirrored)
     key = (architecture, kernel_size, filters)
     recipe = Recipe(epochs=epochs, distortion=still, seed=seed, shards=1, purpose=key, **settings)
     return Cell(architecture, kernel_size, filters, dropout, recipe)
@@ -79,5 +82,5 @@ def compute(cell: Cell, provided: Callable[[], Data], device: str, kept: Path | 
         history = fit.fit(
             network, data.train, [data.held_out], data.normalisation, cell.recipe, device, kept, lambda n: None
         )
-        test = evaluation.mean_score(network, data.test.to(device), data.normalisation)
+        test = evaluation.mean_score(network, data.test.to(device), data.normalisation, cell.recipe.distortion.mirrored)
     return Outcome(history.epochs[-1].train_loss, history.epochs[-1].scores[0], test)

@@ -131,6 +131,12 @@ def gains(study: Study) -> dict | None:
     }
 
 
+def sweeps_own(study: Study) -> bool:
+    """Whether one of the trainings with several numbers of epochs is that of the sweep."""
+    own = (str(study.params.sweep.epochs), str(study.params.sweep.seed))
+    return any((row["epochs"], row["seed"]) == own for row in study.table("epochs", "runs"))
+
+
 def filters_trend(study: Study) -> list[tuple[str, float]]:
     """The mean accuracy by number of filters, the least first."""
     rows = [row for row in study.table("sweep", "effects") if row["dimension"] == "filters"]

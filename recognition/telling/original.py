@@ -36,6 +36,7 @@ GRID = {"architectures": 3, "kernel_sizes": [2, 3, 4, 5, 6], "filters": [5, 10, 
 NETWORKS = GRID["architectures"] * len(GRID["kernel_sizes"]) * len(GRID["filters"])
 BEST_NETWORK = {"architecture": "mnistNet", "kernel_size": 5, "filters": 90}
 BUDGETS = {"epochs": [5, 20, 40, 50], "best": 40}
+DROPOUT = 0.5  # of its three architectures
 MOBILENET = {"epochs": 20, "dropout": 0.5}
 OPTIMIZER = {"learning_rate": 0.01, "momentum": 0.5}  # SGD, in every training that the program has
 BATCHES = {"digits": 64, "letters": 10, "networks": 64}

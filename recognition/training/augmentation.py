@@ -1,6 +1,7 @@
 """Small random changes of the training pictures, batched: tensors in, tensors out."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -17,12 +18,17 @@ class Draws(NamedTuple):
 
     matrices: Tensor  # (n, 2, 3) affine maps, as torch.nn.functional.affine_grid takes them, of the strength 1 in shift
     displacements: Tensor | None  # (n, H, W, 2), as torch.nn.functional.grid_sample counts: the picture is 2 wide
+    mirrored: Tensor | None = None  # (n,) bool
 
     def __getitem__(self, index):  # the draws of the chosen pictures, not a field
-        return Draws(self.matrices[index], None if self.displacements is None else self.displacements[index])
+        return self.each(lambda own: own[index])
 
     def to(self, device: str | torch.device) -> "Draws":
-        return Draws(self.matrices.to(device), None if self.displacements is None else self.displacements.to(device))
+        return self.each(lambda own: own.to(device))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Draws":
+        others = (self.displacements, self.mirrored)
+        return Draws(change(self.matrices), *(None if own is None else change(own) for own in others))
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Distortion:
     shear: float = 0.0  # pixels to the side per pixel of height, either way
     elastic: float = 0.0  # ElasticTransform's alpha; 100 moves a pixel by some 2 pixels at a smoothness of 4
     smoothness: float = 4.0  # ElasticTransform's sigma, pixels
+    mirrored: bool = False  # whether left and right change places in every other picture, before all else
 
     def draw(self, n: int, size: int, generator: torch.Generator) -> Draws:
         """The changes of n pictures, `size` pixels high and wide."""
@@ -49,16 +56,19 @@ class Distortion:
         cos, sin = angle.cos(), angle.sin()
         rows = [cos * wide, (slant * cos - sin) * wide, across, sin * high, (slant * sin + cos) * high, down]
         matrices = torch.stack(rows, dim=1).view(n, 2, 3)
+        mirrored = torch.rand(n, generator=generator) < 0.5 if self.mirrored else None
         if not self.elastic:
-            return Draws(matrices, None)
+            return Draws(matrices, None, mirrored)
         noise = torch.rand(n, 2, size, size, generator=generator) * 2 - 1
         blur = blurring(size, self.smoothness)
         for _ in range(2):  # along each axis, which then changes places with the other
             noise = product(noise.reshape(-1, size), blur.T).view(noise.shape).transpose(2, 3)
-        return Draws(matrices, noise.permute(0, 2, 3, 1) * (self.elastic / size))
+        return Draws(matrices, noise.permute(0, 2, 3, 1) * (self.elastic / size), mirrored)
 
     def apply(self, ink: Tensor, draws: Draws) -> Tensor:
         """(N, 1, H, W) float ink, 0 where there is none, with the n-th picture changed by the n-th draw."""
+        if draws.mirrored is not None:
+            ink = torch.where(draws.mirrored.view(-1, 1, 1, 1), ink.flip(-1), ink)
         if not (self.rotation or self.scale or self.shift or self.shear or self.elastic):
             return ink
         grid = affine_grid(draws.matrices, *ink.shape[-2:], shift=2 * self.shift / ink.shape[-1])

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from torch import Tensor, nn
 
 from recognition.base import files
+from recognition.base.determinism import serialised
 from recognition.base.errors import UserError
 from recognition.base.params import once
 from recognition.networks import ARCHITECTURES
@@ -146,10 +147,3 @@ def check_weights(checkpoint: Checkpoint) -> None:
     found = (checkpoint.prototypes.shape, checkpoint.prototypes.dtype, checkpoint.prototypes.layout)
     if found != (shape, torch.int8, torch.strided):
         raise Unfit("prototypes of another network")
-
-
-def serialised(state: object) -> bytes:
-    """torch.save to memory: saved to a file, the bytes would depend on the file's name."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()

@@ -41,12 +41,9 @@ def learn(network: nn.Module, train: Split, held_out: Split, normalisation: Norm
     _, features = look(network, train.pictures.to(device), normalisation)
     counts = torch.bincount(train.labels)
     k = min(PROTOTYPES, int(counts.max()))
-    prototypes = torch.stack(
-        [
-            condense(features[train.labels == label], k, generator(seed, "prototypes", label))
-            for label in range(len(counts))
-        ]
-    )
+    own = (features[train.labels == label] for label in range(len(counts)))
+    condensed = [condense(some, k, generator(seed, "prototypes", label)) for label, some in enumerate(own)]
+    prototypes = torch.stack(condensed)
     _, doubts = read(network, held_out.pictures.to(device), normalisation, prototypes)
     return Known(prototypes, threshold(doubts))
 
@@ -67,28 +64,27 @@ def look(network: nn.Module, pictures: Tensor, normalisation: Normalisation) -> 
     """(N, 28, 28) uint8 pictures to (N, classes) log-probabilities, and on the processor to (N, features): what each
     linear layer is given, all of the same length, together 1."""
     quick = quicken(network)
-    given: list[list[Tensor]] = []
-    handles = []
-    for layer in quick.modules():
-        if isinstance(layer, nn.Linear):
-            parts: list[Tensor] = []
-            given.append(parts)
-            handles.append(
-                layer.register_forward_pre_hook(
-                    lambda _, x, parts=parts: parts.append(F.normalize(x[0].flatten(1)).cpu())
-                )
-            )
+    given: dict[nn.Module, list[Tensor]] = {layer: [] for layer in linear(quick)}
+
+    def note(layer: nn.Module, x: tuple[Tensor]) -> None:
+        given[layer].append(F.normalize(x[0].flatten(1)).cpu())
+
+    handles = [layer.register_forward_pre_hook(note) for layer in given]
     try:
         found = evaluation.log_probabilities(quick, pictures, normalisation)
     finally:
-        for handle in handles:
+        for handle in handles:  # on a GPU the quick network is the network itself
             handle.remove()
-    return found, torch.cat([torch.cat(parts) for parts in given], dim=1).div_(math.sqrt(len(given)))
+    return found, torch.cat([torch.cat(parts) for parts in given.values()], dim=1).div_(math.sqrt(len(given)))
+
+
+def linear(network: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
 
 
 def size(network: nn.Module) -> int:
     """How many features `look` finds in a picture."""
-    return sum(layer.in_features for layer in network.modules() if isinstance(layer, nn.Linear))
+    return sum(layer.in_features for layer in linear(network))
 
 
 def condense(features: Tensor, k: int, generator: torch.Generator) -> Tensor:
@@ -107,7 +103,7 @@ def condense(features: Tensor, k: int, generator: torch.Generator) -> Tensor:
 
 
 def threshold(doubts: Tensor) -> float:
-    """Below which KEPT of further doubts lie, judged by (n,): `FURTHEST` for fewer than two.
+    """Below which KEPT of further doubts lie, judged by these (n,): FURTHEST for fewer than two.
 
     By rank, at the upper end of the interval of that share, as those here may have been easy by chance. The greatest of
     few is soon surpassed: so it is no less than the end of Student's prediction interval for one more, taken of the

@@ -1,5 +1,6 @@
 """What a network says of pictures, and how right it is."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -44,6 +45,12 @@ def score(found: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return losses, (found.argmax(1) == labels).to(torch.float64)
 
 
-def mean_score(network: nn.Module, split: Split, normalisation: Normalisation) -> Score:
-    losses, correct = score(log_probabilities(network, split.pictures, normalisation), split.labels)
+def mean_score(network: nn.Module, split: Split, normalisation: Normalisation, mirrored: bool = False) -> Score:
+    """Of a network that has learned from `mirrored` pictures, too, the mean of what it says of a picture and of its
+    mirror image: (N, 28, 28) uint8 pictures."""
+    found = log_probabilities(network, split.pictures, normalisation)
+    if mirrored:
+        other = log_probabilities(network, split.pictures.flip(-1), normalisation)
+        found = torch.logaddexp(found, other) - math.log(2)
+    losses, correct = score(found, split.labels)
     return Score(losses.mean().item(), correct.mean().item())

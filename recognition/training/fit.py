@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from recognition.base.determinism import generator
 from recognition.base.errors import UserError
-from recognition.networks.quick import draw_dropout_from, quicken
+from recognition.networks.quick import draw_dropout_from, quicken, without_dropout
 from recognition.training import optimizers
 from recognition.training.augmentation import Distortion
 from recognition.training.datasets import Normalisation, Split
@@ -60,6 +60,7 @@ class Recipe:
     schedule: str = "one_cycle"  # one of SCHEDULES
     warm_up: float = 0.3  # share of the one-cycle schedule in which the learning rate rises
     optimizer: str = "sgd"  # see optimizers.optimizer
+    dropout_epochs: int | None = None  # after which dropout is off, as in the original's program after one; None: never
     purpose: tuple[object, ...] = ()  # tells this training's draws from those of another with the same seed
 
 
@@ -76,9 +77,12 @@ class Shards:
         self.parameters = [trained(network) for network in self.replicas]
         self.pool = ThreadPoolExecutor(max(1, n - 1))
 
-    def dropout(self, recipe: Recipe, epoch: int) -> None:
-        """Give every piece its own draws for an epoch."""
+    def begin(self, recipe: Recipe, epoch: int) -> None:
+        """Set every piece to learn, with its own draws for an epoch."""
         for number, network in enumerate(self.replicas):
+            network.train()
+            if recipe.dropout_epochs is not None and epoch > recipe.dropout_epochs:
+                without_dropout(network)
             draw_dropout_from(network, generator(recipe.seed, *recipe.purpose, "dropout", epoch, number))
 
     def backward(self, prepare: Callable[[slice], tuple[Tensor, Tensor]], batch: range) -> Tensor:
@@ -154,8 +158,8 @@ def fit(
         torch.random.fork_rng([torch.cuda.current_device()] if device == "cuda" else [], enabled=device != "cpu"),
     ):
         for epoch in range(len(epochs) + 1, recipe.epochs + 1):
-            curve = train_epoch(quick, shards, optimizer, train, normalisation, recipe, epoch, seen)
-            scores = [mean_score(quick, split, normalisation) for split in watched]
+            curve = train_epoch(shards, optimizer, train, normalisation, recipe, epoch, seen)
+            scores = [mean_score(quick, split, normalisation, recipe.distortion.mirrored) for split in watched]
             mean_loss = math.fsum(loss * n for n, loss in curve) / len(train.labels)
             watched_losses = [score.loss for score, split in zip(scores, watched, strict=True) if len(split.labels)]
             if not all(map(math.isfinite, (mean_loss, *watched_losses))):
@@ -179,7 +183,6 @@ def fit(
 
 
 def train_epoch(
-    network: nn.Module,
     shards: Shards,
     optimizer: torch.optim.Optimizer,
     train: Split,
@@ -197,8 +200,7 @@ def train_epoch(
     size = train.pictures.shape[-1]
     draws = recipe.distortion.draw(n, size, generator(recipe.seed, *recipe.purpose, "affine", epoch)).to(device)[order]
     shuffled = train[order]  # once, so that a batch is a slice
-    shards.dropout(recipe, epoch)
-    network.train()
+    shards.begin(recipe, epoch)
 
     def prepare(part: slice) -> tuple[Tensor, Tensor]:
         pictures, labels = shuffled[part]

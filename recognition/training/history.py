@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recognition.base import files
-from recognition.training.checkpoints import serialised
+from recognition.base.determinism import serialised
 from recognition.training.evaluation import Score
 
 LOG = logging.getLogger(__name__)

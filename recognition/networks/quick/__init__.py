@@ -70,6 +70,13 @@ def dropouts(network: nn.Module) -> Iterator[Dropout]:
     return (layer for layer in network.modules() if isinstance(layer, Dropout))
 
 
+def without_dropout(network: nn.Module) -> None:
+    """Let the dropout layers of a network that is in training pass everything, until its next `train()`."""
+    for layer in network.modules():
+        if isinstance(layer, (Dropout, nn.Dropout)):
+            layer.eval()
+
+
 def draw_dropout_from(network: nn.Module, generator: torch.Generator) -> None:
     """Let the quick dropout layers of a network draw from `generator`, and torch's own from a seed of it."""
     for layer in dropouts(network):

@@ -1,0 +1,149 @@
+"""What each choice of the recipes in params.yaml gains: `python -m benchmarks.recipes` writes reports/recipes.md.
+
+Each row is the recipe with one thing changed, trained under SEEDS as the sweep trains its networks: side by side, kept
+in the sweep's store, so that a killed run goes on. Choices are made by the accuracy on held-out pictures; that on the
+test set stands beside it, and no choice has seen it.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from recognition.base import files
+from recognition.base.determinism import generator, pin_arithmetic
+
+pin_arithmetic()
+
+from recognition.base.determinism import pin_torch
+from recognition.base.params import Params, load
+from recognition.sweep import effects, schedule, task
+from recognition.sweep.task import Cell, Outcome
+from recognition.telling.markdown import percent, points, table_head, table_row
+from recognition.training import datasets
+from recognition.training.augmentation import Distortion
+from recognition.training.datasets import Data
+from stages import CACHE, progress
+
+REPORT = Path("reports/recipes.md")
+SEEDS = [3, 4, 5]
+CLOTHES_NETWORK = ("MnistNet", 4, 50)  # the sweep's best after one epoch
+LONG = 10  # epochs, as many as the original gave each of its networks
+
+
+def digits(params: Params) -> tuple[Data, Cell, dict[str, Cell]]:
+    """MNIST, the recipe of stage train for it, and that recipe with one thing changed, by what is changed."""
+    own = params.train
+    whole, test = (datasets.load("mnist", Path("data/mnist"), train=train) for train in (True, False))
+    train, held_out = datasets.hold_out(whole, own.held_out, generator(own.seed, "held out"))
+    data = Data(train, held_out, test, datasets.normalisation(train.pictures), 10)
+    cell = task.cell(
+        *("MnistNet", own.kernel_size, own.filters, own.seed),
+        **own.model_dump(
+            include={"epochs", "optimizer", "batch_size", "learning_rate", "momentum", "weight_decay", "dropout"}
+        ),
+    )
+    cell = cell._replace(recipe=replace(cell.recipe, distortion=Distortion(own.rotation, own.scale, own.shift)))
+    sgd = changed(cell, optimizer="sgd", learning_rate=0.06, weight_decay=5e-4)
+    return (
+        data,
+        cell,
+        {
+            "SGD, learning rate 0.06, weight decay 0.0005": sgd,
+            "SGD, learning rate 0.06, weight decay 0.0005, dropout 0.5": sgd._replace(dropout=0.5),
+            "dropout 0.5": cell._replace(dropout=0.5),
+            "weight decay 0.01": changed(cell, weight_decay=0.01),
+            "pictures as they are": changed(cell, distortion=Distortion(0.0, 0.0, 0.0)),
+        },
+    )
+
+
+def clothes(params: Params, epochs: int) -> tuple[Data, Cell, dict[str, Cell]]:
+    """FashionMNIST, likewise: the recipe of stage sweep, for some number of epochs."""
+    own = params.sweep
+    data = datasets.fashion(Path("data/fashion_mnist"), own.held_out, own.seed)
+    cell = task.cell(*CLOTHES_NETWORK, own.seed, epochs=epochs, dropout=own.dropout, **own.recipe.model_dump())
+    both = changed(cell, distortion=Distortion(0.0, 0.0, 0.0, mirrored=True))
+    if epochs > 1:
+        dropped = cell._replace(dropout=0.25)
+        decayed = changed(dropped, weight_decay=0.05)
+        return (
+            data,
+            cell,
+            {
+                "dropout 0.25": dropped,
+                "dropout 0.25, weight decay 0.05": decayed,
+                "mirrored": both,
+                "mirrored, dropout 0.25, weight decay 0.05": changed(decayed, distortion=both.recipe.distortion),
+            },
+        )
+    return (
+        data,
+        cell,
+        {
+            "dropout 0.5": cell._replace(dropout=0.5),
+            "no dropout": cell._replace(dropout=0.0),
+            "SGD, learning rate 0.05, weight decay 0.0005": changed(
+                cell, optimizer="sgd", learning_rate=0.05, weight_decay=5e-4
+            ),
+            "AdamW, learning rate 0.006": changed(cell, optimizer="adamw", learning_rate=0.006),
+            "mirrored": both,
+        },
+    )
+
+
+def changed(cell: Cell, **settings) -> Cell:
+    return cell._replace(recipe=replace(cell.recipe, **settings))
+
+
+def measured(data: Data, wanted: list[Cell], title: str) -> dict[Cell, list[Outcome]]:
+    """Each cell's outcomes under SEEDS."""
+    cells = {cell: [changed(cell, seed=seed) for seed in SEEDS] for cell in wanted}
+    work = {own: schedule.work(own, data) for several in cells.values() for own in several}
+    found = {}
+    with progress(" MAC", sum(work.values()), title) as bar:
+        for cell, outcome in schedule.outcomes(list(work), data, CACHE / "cells", "cpu", None, None):
+            found[cell] = outcome
+            bar.update(work[cell])
+    return {cell: [found[own] for own in several] for cell, several in cells.items()}
+
+
+def table(title: str, data: Data, base: Cell, others: dict[str, Cell]) -> str:
+    found = measured(data, [base, *others.values()], title)
+    held_out = {cell: [outcome.held_out.accuracy for outcome in own] for cell, own in found.items()}
+    noise = effects.noise(*held_out.values())
+    rows = [
+        table_row(
+            name,
+            percent(fmean(held_out[cell])),
+            "" if cell == base else points(fmean(held_out[cell]) - fmean(held_out[base])),
+            percent(fmean(outcome.test.accuracy for outcome in found[cell])),
+        )
+        for name, cell in {"as in params.yaml": base, **others}.items()
+    ]
+    return "\n".join(
+        [
+            f"## {title}\n",
+            table_head("recipe", "held out", "gains", "test").rstrip(),
+            *(row.strip() for row in rows),
+            f"\nA seed moves an accuracy on the held-out pictures by a standard deviation of {points(noise.deviation)};"
+            f" two means differ by up to {points(noise.threshold(2, len(SEEDS)))} by chance.\n",
+        ]
+    )
+
+
+def main() -> None:
+    pin_torch()
+    params = load(Path("params.yaml"))
+    name = f"{CLOTHES_NETWORK[0]}, kernel {CLOTHES_NETWORK[1]}, {CLOTHES_NETWORK[2]} filters"
+    tables = [
+        table(f"Digits: mnistNet, {params.train.epochs} epochs", *digits(params)),
+        table(f"Clothes: {name}, 1 epoch", *clothes(params, 1)),
+        table(f"Clothes: {name}, {LONG} epochs", *clothes(params, LONG)),
+    ]
+    seeds = ", ".join(map(str, SEEDS))
+    about = f"`python -m benchmarks.recipes` writes this: means over the seeds {seeds}, trained as the sweep trains."
+    files.write_bytes(REPORT, "\n".join(["# What the recipes gain\n", f"{about}\n", *tables]).encode())
+
+
+if __name__ == "__main__":
+    main()
