@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,14 +61,13 @@ def files(folder: Path) -> list[str]:
 
 def begin(folder: Path, *command: str) -> subprocess.Popen:
     return subprocess.Popen(
-        command,
+        ["env", "--default-signal=INT", *command],  # which a shell in the background has had ignored
         cwd=folder,
         env=ENVIRONMENT,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
@@ -144,15 +144,26 @@ def test_a_study_killed_or_stopped_at_any_moment_goes_on_to_the_same_bytes(study
     moments = [(stage, *how) for stage in stages for how in hows]
     draws.shuffle(moments)
     moments += moments[: 100 - len(moments)]
-    for number, (stage, how, alone) in enumerate(moments):
-        forget(folder, stage)
-        process = begin(folder, "dvc", "repro", "--force", "--single-item", "--no-run-cache", stage)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(draws.uniform(0.2, lasts[stage]))
-        what = f"moment {number}: {stage}, {how.name}{', the stage alone' if alone else ''}"
-        end(process, how, alone)
-        repro(folder, stage)
-        as_it_was(folder, locked, there, what)
+    after = [draws.uniform(0.2, lasts[stage]) for stage, *_ in moments]
+    twin = Path(shutil.copytree(folder, folder.with_name("twin"), symlinks=True))
+
+    def try_them(place: Path, numbers: range) -> None:
+        for number in numbers:
+            stage, how, alone = moments[number]
+            forget(place, stage)
+            process = begin(place, "dvc", "repro", "--force", "--single-item", "--no-run-cache", stage)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(after[number])
+            what = f"moment {number}: {stage}, {how.name}{', the stage alone' if alone else ''}"
+            end(process, how, alone)
+            repro(place, stage)
+            as_it_was(place, locked, there, what)
+
+    with ThreadPoolExecutor(2) as pool:  # side by side: most of it is one process's start after another's
+        for tried_there in [
+            pool.submit(try_them, own, range(i, len(moments), 2)) for i, own in enumerate([folder, twin])
+        ]:
+            tried_there.result()
     assert "up to date" in run("dvc", "repro", cwd=folder).stdout
     run("dvc", "repro", "--force", "--no-run-cache", cwd=folder)  # what a killed writer left goes with the next one
     as_it_was(folder, locked, there, "all of it once more")
