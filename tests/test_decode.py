@@ -185,11 +185,13 @@ HELD = {  # files that hold most for their pixels: the modes and options to save
 
 
 MEASURE = """
-import os, resource, sys
+import os, sys
 from pathlib import Path
 from recognition.ink import decode
 decode.Image.init()
-def held(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def held():  # not getrusage: its maximum is inherited, from whatever the parent once held
+    [most] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    return int(most) * 1024
 def measure(path):  # in a process that has held nothing before
     before = held()
     decode.read_grey(path)
