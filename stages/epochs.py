@@ -61,7 +61,9 @@ def main() -> None:
     rows = [[n, means[n].train_loss, *means[n].held_out, *tests[n].values()] for n in budgets]
     files.write_csv(REPORTS / "budgets.csv", header, rows)
 
-    noise = effects.noise(*([found[runs[n, seed]].held_out.accuracy for seed in seeds] for n in budgets))
+    noise = effects.Noise.of(sweep["noise"])  # of the printed network, for want of this one's own
+    if len(seeds) > 1:
+        noise = effects.noise(*([found[runs[n, seed]].held_out.accuracy for seed in seeds] for n in budgets))
     threshold = noise.threshold(max(2, len(budgets)), len(seeds))
     held_out = {n: means[n].held_out.accuracy for n in budgets}
     chosen = max(budgets, key=held_out.__getitem__)
@@ -70,7 +72,8 @@ def main() -> None:
         "chosen": chosen,
         "held_out_accuracy": round(held_out[chosen], 6),
         **tests[chosen],
-        "noise": noise.facts(),
+        "seeds": len(seeds),
+        "held_out_sd": effects.rounded(noise.deviation),
         "threshold": effects.rounded(threshold),
         "enough": effects.enough(held_out, threshold),
         "dropout": {
