@@ -30,6 +30,7 @@ SETTINGS = [
     "sweep.recipe.weight_decay=0.05",
     "sweep.recipe.mirrored=true",
     "epochs.budgets=[5,20,40,50]",
+    "epochs.seeds=[3,4,5]",
     "mobilenet.epochs=20",
     "mobilenet.recipe.mirrored=true",
 ]

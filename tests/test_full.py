@@ -42,6 +42,7 @@ def test_the_settings_are_the_originals_budget_and_fit_the_params(tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     found = params.load(tmp_path / "params.yaml")
     assert (found.sweep.epochs, found.epochs.budgets, found.mobilenet.epochs) == (10, [5, 20, 40, 50], 20)
+    assert len(found.epochs.seeds) >= 3
 
 
 def test_of_a_shallow_clone_no_experiment_is_begun(clone, monkeypatch):
