@@ -104,9 +104,11 @@ def _without_specks(grey: np.ndarray) -> np.ndarray:
 
 
 def _is_light_on_dark(grey: np.ndarray) -> bool:
-    """Ink is what deviates from the grey around: the sign of the deviation's third moment."""
-    small = np.asarray(resize(grey, 64), dtype=np.float64)
-    deviation = small - _blurred(small, 6.4)  # wide enough for bold strokes, narrow enough for uneven light
+    """Ink is what deviates from the grey around: the sign of the deviation's third moment, about its median, which is
+    the paper's: uneven light deviates, too, but less far."""
+    small = np.asarray(resize(grey, min(SMALL, max(grey.shape))), dtype=np.float64)
+    deviation = small - _blurred(small, max(small.shape) / 10)  # wide enough for bold strokes
+    deviation -= np.median(deviation)
     return bool((deviation * deviation * deviation).sum() > 0)
 
 
