@@ -235,3 +235,18 @@ def test_any_picture_is_done_soon(name):
     assert time.process_time() - begun < 10  # seconds of this process, however busy the machine
     assert len(characters) <= 1000
     assert name not in ("flat", "one pixel") or not characters
+
+
+@pytest.mark.parametrize("dark", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("pen", [3, 8])
+def test_dark_corners_do_not_turn_ink_into_paper(dark, pen):
+    """Circles by a thin pen, a seventh darker than the paper, whose corners are darker by far; and its negative."""
+    y, x = np.mgrid[0:600, 0:1000]
+    page = 200 * (1 - 2 * dark * ((x / 1000 - 0.5) ** 2 + (y / 600 - 0.5) ** 2))
+    for middle in range(150, 900, 120):
+        page[abs(np.hypot(x - middle, (y - 300) * 0.6) - 40) < pen / 2] *= 0.86
+    page = np.clip(page + np.random.default_rng(0).normal(0, 1, page.shape), 0, 255).astype(np.uint8)
+    for seen in (page, 255 - page):
+        ink = strength(seen).ink
+        middle = ink[300, 150 - 40 : 150 + 41]
+        assert middle[[0, -1]].min() > max(0.05, 2 * middle[20:61].max())
