@@ -6,7 +6,6 @@ experiment's params, metrics, tables and figures lie in reports/full/, with what
 sittings together; `dvc repro report` tells them.
 """
 
-import hashlib
 import platform
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from recognition.base import door, files, machine
+from recognition.base import door, files, fingerprints, machine
 from recognition.base.errors import UserError
 from stages import CACHE
 
@@ -45,8 +44,8 @@ def main() -> None:
         raise UserError("this clone is shallow, and of such DVC keeps no experiment; git fetch --unshallow")
     name = f"full-{time.strftime('%Y%m%d-%H%M%S')}"
     options = [option for setting in SETTINGS for option in ("-S", setting)]
-    work = git("rev-parse", "HEAD:recognition", "HEAD:stages", "HEAD:params.yaml", "HEAD:dvc.yaml")
-    counter = CACHE / f"full-{hashlib.sha256(work + repr(SETTINGS).encode()).hexdigest()[:16]}"
+    work = fingerprints.digest(repr((fingerprints.code("recognition/sweep/task.py"), SETTINGS)).encode())
+    counter = CACHE / f"full-{work[:16]}"
     with counted(counter):
         if subprocess.run([sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *options]).returncode:
             raise UserError("the experiment did not end, see DVC's words above; make full goes on where it was")
