@@ -95,6 +95,14 @@ def raw(to: Server, content: bytes) -> bytes:
         return b"".join(iter(partial(connection.recv, 1 << 16), b""))
 
 
+def until(holds: Callable[[], object]) -> None:
+    """Wait for what comes by itself."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 # ---- what there is
 
 
@@ -204,6 +212,12 @@ def test_a_port_in_use_is_one_line_with_the_mend(serving):
             Server("127.0.0.1", none, guarded=False)
 
 
+def test_an_address_in_any_form_is_the_one_that_browsers_write():
+    with Server("0:0:0:0:0:0:0:1", 0, guarded=True) as to:
+        port = to.server_address[1]
+        assert to.hosts == [f"[::1]:{port}", f"localhost:{port}"] and to.url.startswith(f"http://[::1]:{port}/")
+
+
 # ---- how much, and how long
 
 
@@ -231,12 +245,42 @@ def test_a_length_that_is_none_is_refused(serving, header, status):
 
 
 @pytest.mark.parametrize(
-    "content", [b"\r\n\r\n", b"GARBAGE\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\0\n", b"PUT / HTTP/1.1\r\n\r\n"]
+    ("content", "status"),
+    [
+        *((b"GARBAGE\r\n\r\n", 400), (b"GET\r\n\r\n", 400), (b"\x16\x03\x01\x02\0\n", 400)),
+        *((b"PUT / HTTP/1.1\r\n\r\n", 501), (b"GET / HTTP/9.9\r\n\r\n", 505), (b"a" * 70000 + b"\r\n", 414)),
+        *((b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", 431), (b"\r\n\r\n", None)),
+    ],
 )
-def test_what_is_no_request_is_no_fault(serving, content, capfd):
+def test_what_is_no_request_is_one_line(serving, content, status, capfd):
     to = serving()
-    raw(to, content)
+    answer = raw(to, content)
+    if status is None:  # nothing was asked
+        assert answer == b""
+    else:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status) and said((status, {}, body))
     assert ask(to)[0] == 200 and capfd.readouterr().err == ""
+
+
+def test_a_silent_client_is_told_so(serving, monkeypatch):
+    monkeypatch.setattr(server.Handler, "timeout", 0.1)
+    to = serving()
+    answer = raw(to, b"POST /echo HTTP/1.1\r\nContent-Length: 9\r\nHost: %s\r\n\r\n1234" % to.hosts[0].encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ") and "nothing came for 0.1 seconds" in json.loads(body)["error"]
+    assert raw(to, b"GET / HT") == b""
+
+
+def test_a_client_that_reads_slowly_is_sent_no_second_answer_within_the_first(serving, monkeypatch):
+    monkeypatch.setattr(server.Handler, "timeout", 0.1)
+    to = serving(page=PAGE._replace(files={"large": ("text/plain", bytes(30_000_000))}))
+    with socket.create_connection(to.server_address[:2], timeout=20) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: %s\r\n\r\n" % to.hosts[0].encode())
+        until(lambda: to.begun)
+        until(lambda: not to.begun)  # given up
+        answer = b"".join(iter(partial(connection.recv, 1 << 16), b""))
+    assert answer.count(b"HTTP/1.1") == 1 and len(answer) < 30_000_000
 
 
 def test_all_pictures_together_are_bounded(serving, monkeypatch):
@@ -260,8 +304,7 @@ def test_a_slow_client_is_cut_off_and_so_is_one_that_drips(serving, monkeypatch,
                 connection.sendall(b"1")
                 time.sleep(0.05)
     assert ask(to)[0] == 200
-    while to.begun:  # that the last one is over is noted after its answer
-        time.sleep(0.01)
+    until(lambda: not to.begun)  # that the last one is over is noted after its answer
 
 
 def test_what_takes_us_long_cuts_nobody_off(serving, monkeypatch):
@@ -277,8 +320,7 @@ def test_more_connections_than_are_held_are_closed(serving, monkeypatch):
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
     to = serving()
     held = [socket.create_connection(to.server_address[:2], timeout=20) for _ in range(2)]
-    while len(to.begun) < 2:
-        time.sleep(0.01)
+    until(lambda: len(to.begun) == 2)
     with socket.create_connection(to.server_address[:2], timeout=20) as third:
         assert third.recv(10) == b""
     for one in held:

@@ -83,6 +83,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             raise UserError(f"--host {host}: no address; `hostname -I` lists this machine's") from None
         if address.is_unspecified:
             raise UserError(f"--host {host}: name one address; `hostname -I` lists this machine's")
+        host = str(address)  # in its shortest form, as browsers write it
         self.address_family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         self.held, self.lock = 0, Lock()
         self.begun: dict[socket.socket, float] = {}
@@ -139,9 +140,24 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self.held -= n
 
 
+def as_json(value: object) -> tuple[str, bytes]:
+    """Content type and content."""
+    return "application/json", json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+
+
+def told(error: Exception) -> Refused:
+    """What is answered of an error; a fault of our own keeps its traceback, in the terminal."""
+    if isinstance(error, Refused):
+        return error
+    if line := door.failure(error):
+        return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, line.removeprefix("error: "))
+    traceback.print_exception(error)
+    return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of this program; its terminal says more")
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Server
-    protocol_version = "HTTP/1.1"
+    protocol_version = default_request_version = "HTTP/1.1"
     timeout = SILENCE_S
     unread = 0
 
@@ -152,21 +168,17 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self._post)
 
     def _answer(self, found: Callable[[str, dict[str, str]], tuple[str, bytes]]) -> None:
+        """One answer, which is sent once all is known of it: within another it would be read as a part of that."""
         try:
-            kind, content = found(*self._guarded())
-            self._send(HTTPStatus.OK, kind, content)
-        except Refused as refused:
-            self._refuse(refused.status, str(refused))
-        except TimeoutError:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"nothing came for {SILENCE_S:g} seconds; try again")
+            status, (kind, content) = HTTPStatus.OK, found(*self._guarded())
         except ConnectionError:
             raise
         except Exception as error:
-            if line := door.failure(error):
-                self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, line.removeprefix("error: "))
-                return
-            traceback.print_exc()
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of this program; its terminal says more")
+            if isinstance(error, TimeoutError):
+                error = Refused(HTTPStatus.REQUEST_TIMEOUT, f"nothing came for {self.timeout:g} seconds; try again")
+            refused = told(error)
+            status, (kind, content) = refused.status, as_json({"error": str(refused)})
+        self._send(status, kind, content)
 
     def _guarded(self) -> tuple[str, dict[str, str]]:
         """The name that is asked for, and the parameters. Raises Refused for whom it is not meant."""
@@ -216,12 +228,9 @@ class Handler(BaseHTTPRequestHandler):
         begun = self.server.begun
         begun[self.connection] = math.inf  # what takes us time is not the client's
         try:
-            return "application/json", json.dumps(answers[name](given, body), ensure_ascii=False).encode()
+            return as_json(answers[name](given, body))
         finally:
             begun[self.connection] = time.monotonic()
-
-    def _refuse(self, status: int, line: str) -> None:
-        self._send(status, "application/json", json.dumps({"error": line}, ensure_ascii=False).encode())
 
     def _send(self, status: int, kind: str, content: bytes) -> None:
         self.send_response_only(status)
@@ -232,7 +241,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the standard library refuses, as a request line that is none, is one line as well."""
-        self._refuse(code, message or HTTPStatus(code).phrase)
+        self._send(code, *as_json({"error": message or HTTPStatus(code).phrase}))
 
     def finish(self) -> None:
         """What a refused client is still sending is let in, or it would be cut off before it reads why."""
