@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import numpy as np
@@ -381,11 +382,35 @@ def test_the_worker_answers_and_outlives_whatever_happens_to_it(capfd, monkeypat
     one.process.kill()
 
 
-def test_a_worker_that_cannot_load_says_so_to_who_asks():
-    one = Worker(sys.exit)  # ends before it answers
-    for _ in range(2):
-        with pytest.raises(UserError, match="ended abruptly"):
-            one.ask("add", 1, 1)
+def lacking() -> worker.Answers:
+    raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+
+@pytest.mark.parametrize(("load", "said"), [(sys.exit, "ended abruptly"), (lacking, "has no torch")])
+def test_a_worker_that_cannot_load_says_why_and_no_more_that_it_loads(load, said, capfd):
+    one = Worker(load)
+    assert one.loading
+    until(lambda: not one.loading)
+    assert said in one.failed
+    with pytest.raises(UserError, match=said):
+        one.ask("add", 1, 1)
+    assert not one.loading and capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("failing", ["Pipe", "Process"])
+def test_a_worker_that_cannot_begin_holds_nothing_up(monkeypatch, failing):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(multiprocessing.get_context("spawn")), failing, refuse)
+        one = Worker(some)
+        until(lambda: not one.loading)
+        with pytest.raises(OSError, match="Too many open files"):
+            one.ask("add", 2, 3)
+    assert "Too many open files" in one.failed and not one.turn.locked()
+    assert one.ask("add", 2, 3) == 5 and one.failed == ""
+    one.process.kill()
 
 
 # ---- the project
@@ -589,17 +614,29 @@ def test_a_full_disk_leaves_nothing_of_what_was_to_be_kept(keeps, tmp_path, monk
 # ---- the whole program
 
 
-def test_the_command_serves_at_once_and_ctrl_c_ends_it_with_all_its_processes():
+@pytest.mark.parametrize("moment", ["loading", "reading"])
+def test_the_command_serves_before_it_has_loaded_and_ctrl_c_ends_it_with_all_its_processes(
+    tmp_path, digit_network, moment
+):
+    shutil.copytree(ROOT / "recognition", tmp_path / "recognition")
+    files.write_bytes(tmp_path / "models/train/checkpoint.pth", digit_network.read_bytes())
     command = [sys.executable, "-m", "recognition", "page", "--no-browser", "--port", "0"]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     try:
         address = re.match(r"http://127\.0\.0\.1:(\d+)/ ", process.stdout.readline())
-        connection = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=20)
-        connection.request("GET", "/")
-        assert b"What does the network read?" in connection.getresponse().read()
+        to = SimpleNamespace(server_address=("127.0.0.1", int(address[1])))
+        assert b"What does the network read?" in ask(to)[2]
+        assert json.loads(ask(to, "/state")[2])["loading"]
+        if moment == "reading":
+            until(lambda: not json.loads(ask(to, "/state")[2])["loading"])
+            connection = http.client.HTTPConnection(*to.server_address)
+            connection.request("POST", "/read?network=digits", np.random.default_rng(0).bytes(100))
+            assert connection.getresponse().status == 422  # it reads
+            connection.request("POST", "/read?network=digits", crowded())
+            time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (1, "", "stopped\n")
@@ -609,6 +646,16 @@ def test_the_command_serves_at_once_and_ctrl_c_ends_it_with_all_its_processes():
             time.sleep(0.02)
     finally:
         process.kill()
+
+
+def crowded() -> bytes:
+    """A picture of which the reading takes some seconds."""
+    page = Image.new("L", (6000, 6000), 235)
+    seven = Image.open(DIGITS / "7.png").convert("L").resize((100, 100))
+    for n in range(3600):
+        page.paste(seven, (100 * (n % 60), 100 * (n // 60)))
+    page.save(content := io.BytesIO(), "PNG")
+    return content.getvalue()
 
 
 def members(group: int) -> list[str]:

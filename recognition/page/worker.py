@@ -2,17 +2,16 @@
 
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from threading import Lock, Thread
 from typing import Any
 
 from recognition.base import door
 from recognition.base.errors import UserError
-from recognition.page.server import BUSY, Refused
+from recognition.page.server import BUSY, Refused, told
 from recognition.sweep.processes import begin_worker
 
 START_S = 60.0  # for its imports, on a busy machine
@@ -27,7 +26,9 @@ class Worker:
 
     def __init__(self, load: Callable[[], Answers]) -> None:
         self.load = load
-        self.ready = False
+        self.ready, self.loading = False, True
+        self.failed = ""  # the line of why it did not load, the last time
+        self.ends = ExitStack()  # what ends the process, as far as there is one
         self.turn = Lock()
         self.turn.acquire()
         Thread(target=self._load, daemon=True).start()
@@ -35,7 +36,7 @@ class Worker:
     def ask(self, question: str, *arguments: object) -> Any:
         """Raises UserError as the answer does, and Refused where there is none in time."""
         if not self.turn.acquire(timeout=WAIT_S):
-            why = "many pictures are being read" if self.ready else "the network is still loading"
+            why = "the network is still loading" if self.loading else "many pictures are being read"
             raise Refused(BUSY, f"{why}; try again in a moment")
         with self._its_turn():
             if not self.ready:
@@ -53,43 +54,53 @@ class Worker:
         """Whatever goes wrong in it ends the process; the next question begins another."""
         try:
             yield
-        except BaseException as error:
-            self.ready = False
-            self.process.kill()
-            self.process.join()
-            self.pipe.close()
+        except Exception as error:
             if isinstance(error, EOFError | ConnectionError):
-                raise UserError("what reads has ended abruptly, as when memory runs out; try again") from None
-            raise
+                error = UserError("what reads has ended abruptly, as when memory runs out; try again")
+            if self.loading:
+                self.failed = str(told(error))
+            self.ready = self.loading = False
+            self.ends.close()
+            raise error from None
         finally:
             self.turn.release()
 
     def _load(self) -> None:
-        with suppress(Refused, UserError), self._its_turn():  # whoever asks next is told
+        with suppress(Exception), self._its_turn():  # the page is told, and so is whoever asks next
             self._begin()
 
     def _begin(self) -> None:
+        self.loading = True
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, self.load), daemon=True)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is left to this process
-        try:
-            self.process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
+        self.ends.callback(self.pipe.close)
+        with theirs:
+            resource_tracker.ensure_running()  # its start, which is part of the first process's, would let Ctrl-C in
+            self.process = context.Process(target=serve, args=(theirs, self.load), daemon=True)
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is left to this process
+            try:
+                self.process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.ends.callback(self.process.join)
+        self.ends.callback(self.process.kill)
         if not self.pipe.poll(START_S):
             raise Refused(BUSY, f"loading took over {START_S:g} seconds; try again")
-        self.pipe.recv()
-        self.ready = True
+        if (line := self.pipe.recv()) is not None:
+            raise UserError(line)
+        self.ready, self.loading, self.failed = True, False, ""
 
 
 def serve(pipe: Connection, load: Callable[[], Answers]) -> None:
     """In the process: a question after the other, until the server is gone."""
     begin_worker()
-    sys.excepthook = door.last_words
-    answers = load()
-    pipe.send("ready")
+    sys.meta_path.insert(0, door.Addresses())
+    try:
+        answers = load()
+    except Exception as error:
+        pipe.send(str(told(error)))
+        return
+    pipe.send(None)
     while True:
         try:
             question, arguments = pipe.recv()
@@ -98,8 +109,5 @@ def serve(pipe: Connection, load: Callable[[], Answers]) -> None:
         try:
             said = None, answers[question](*arguments)
         except Exception as error:
-            if (line := door.failure(error)) is None:
-                traceback.print_exc()
-                line = "error: a fault of this program; its terminal says more"
-            said = line.removeprefix("error: "), None
+            said = str(told(error)), None
         pipe.send(said)
