@@ -71,7 +71,7 @@ def serving():
 
 def ask(to: Server, path: str = "/", body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and content of an answer; a header's name has _ for -."""
-    connection = http.client.HTTPConnection(*to.server_address[:2], timeout=100)
+    connection = http.client.HTTPConnection(*to.server_address[:2], timeout=600)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("GET" if body is None else "POST", path, body, named)
@@ -682,8 +682,9 @@ def resident(pid: int | str = "self") -> float:
 
 @pytest.mark.proof
 def test_a_thousand_requests_of_all_kinds_fifty_at_once(serving, digit_network, tmp_path, capfd, monkeypatch):
-    """Every answer is right or one clear line, and memory stays."""
+    """Every answer is right, or the one clear line that it should be, and memory stays."""
     monkeypatch.setattr(worker, "LIMIT_S", 300)  # on a machine with other work
+    monkeypatch.setattr(worker, "WAIT_S", 600)
     there = {"digits": Network("digits", digit_network, "dvc repro train")}
     to = serving(page=app.page(Project(tmp_path, there)))
     pictures = {name: (DIGITS / f"{name}.png").read_bytes() for name in "0123456789"}
@@ -694,35 +695,30 @@ def test_a_thousand_requests_of_all_kinds_fifty_at_once(serving, digit_network, 
     def is_read(n: int) -> None:
         name = str(n % 10)
         status, _, content = ask(to, "/read?network=digits", pictures[name])
-        assert json.loads(content) == alone[name] if status == 200 else busy(status, content)
-
-    def busy(status: int, content: bytes) -> bool:
-        return status == 503 and json.loads(content)["error"].isprintable()
+        assert status == 200 and json.loads(content) == alone[name]
 
     def is_kept(n: int) -> None:
         query = urlencode({"network": "digits", "labels": '["7"]', "writer": f"w{n}"})
-        status, _, content = ask(to, f"/keep?{query}", pictures["7"])
-        if status == 200:
-            assert ask(to, f"/undo?{urlencode({'mark': json.loads(content)['mark']})}", b"")[0] == 200
-        else:
-            assert busy(status, content)
+        status, _, content = ask(to, f"/keep?{query}", pictures["7"] + str(n).encode())  # each a drawing of its own
+        assert status == 200
+        assert ask(to, f"/undo?{urlencode({'mark': json.loads(content)['mark']})}", b"")[0] == 200
 
     def is_cut(n: int) -> None:
         with socket.create_connection(to.server_address[:2], timeout=60) as connection:
             connection.sendall(b"POST /read HTTP/1.1\r\nContent-Length: 99\r\n")
 
-    def answered(*allowed: int, **more) -> Callable[[int], None]:
+    def answered(expected: int, **more) -> Callable[[int], None]:
         def kind(n: int) -> None:
             status, _, content = ask(to, **more)
-            assert status in allowed and (status == 200 or json.loads(content)["error"].isprintable())
+            assert status == expected and (status == 200 or json.loads(content)["error"].isprintable())
 
         return kind
 
     kinds = [
         *[is_read] * 8,
         *(is_kept, is_cut, answered(200), answered(200, path="/page.js"), answered(200, path="/state")),
-        answered(422, 503, path="/read?network=digits", body=b"seven"),
-        answered(422, 503, path="/read?network=digits", body=bytes(10_000_000)),
+        answered(422, path="/read?network=digits", body=b"seven"),
+        answered(422, path="/read?network=digits", body=bytes(10_000_000)),
         answered(413, path="/read?network=digits", body=bytes(33_000_000)),
         answered(403, Host="evil.example"),
         answered(404, path="/../../etc/passwd"),
@@ -737,6 +733,6 @@ def test_a_thousand_requests_of_all_kinds_fifty_at_once(serving, digit_network, 
     assert capfd.readouterr().err == ""
     with capfd.disabled():
         print("MB of the server and of what reads, after each hundred:", memory)
-    assert names(tmp_path / "data/handwriting") == ["digits"]
+    assert names(tmp_path) == ["digits"]
     for before, after in zip(memory[1], memory[-1], strict=True):
         assert after - before < 50
