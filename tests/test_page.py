@@ -35,7 +35,7 @@ from recognition.ink import read
 from recognition.ink.decode import read_grey
 from recognition.ink.pictures import label_of
 from recognition.page import answers, app, server, worker
-from recognition.page.project import Kept, Network, Project, page_files, take_back
+from recognition.page.project import Kept, Network, Project, mark_of, page_files
 from recognition.page.server import Page, Refused, Server
 from recognition.page.worker import Worker
 from recognition.training import checkpoints
@@ -443,6 +443,9 @@ def test_a_training_is_one_whose_process_lives(tmp_path):
     assert [row["epoch"] for row in rows] == [1, 2] and rows[1]["train_loss"] == 0.3
     table.write_text("way,epoch,train_loss,held_out_loss,held_out_accuracy\nlast,1,2,2,0.1\nall,1,1,1,0.5\n")
     assert [row["train_loss"] for row in project.training()["rows"]] == [1]  # of the way that is under way
+    table.write_text("epoch,train_loss,held_out_loss,held_out_accuracy\n1,0.5,nan,0.1\n2,inf,-inf,0.1\n")
+    rows = project.training()["rows"]  # of one that goes astray
+    assert [(row["train_loss"], row["held_out_loss"]) for row in rows] == [(0.5, None), (None, None)]
     for other in '{"write": {', "[]", "{}", '{"write": {"x": {}}}':
         locks.write_text(other)
         assert project.training() is None
@@ -452,12 +455,34 @@ def test_a_training_is_one_whose_process_lives(tmp_path):
     assert project.training() is None
 
 
+@pytest.mark.parametrize(
+    ("place", "setting", "told"),
+    [
+        ("digits/7.png", "", "the digit network reads it, and is scored"),
+        ("greek/alpha/a.png", "", "learn alpha from 2 pictures, yours alone: with greek.source auto they replace all"),
+        ("greek/alpha/a.png", "source: drive", "alpha is read, and learned from others' alone: greek.source is drive"),
+        ("greek/psi/a.png", "source: folder", "networks learn psi from 1 picture, yours alone"),
+        ("greek/chi/a.png", "", "no network learns chi: add it to finetune.greek.letters in params.yaml"),
+        ("signs/+/a.png", "", "a network learns + from 1 picture, as a sign of your own"),
+        ("signs/+/a.png", "names: [x]", "no network learns +: add it to finetune.signs.names in params.yaml"),
+        ("signs/+/a.png", "epochs: 0", "train.epochs"),
+    ],
+)
+def test_what_comes_of_what_is_kept_is_told_as_params_have_it(tmp_path, place, setting, told):
+    params, key = (ROOT / "params.yaml").read_text(), setting.partition(":")[0]
+    (tmp_path / "params.yaml").write_text(re.sub(rf"(?m)^( *){re.escape(key)}:.*", rf"\1{setting}", params, count=1))
+    project = Project(tmp_path, {})
+    files.write_bytes(project.handwriting / "greek" / "α.png", b"")
+    files.write_bytes(path := project.handwriting / place, b"")
+    assert f"Kept as data/handwriting/{place}. " in (line := project.told([Kept(path, "")])) and told in line
+
+
 # ---- what reads, with a network
 
 
 @pytest.fixture(scope="module")
-def reader(digit_network, tmp_path_factory):
-    return answers.Reader({"digits": digit_network, "none": Path("none.pth")}, tmp_path_factory.mktemp("handwriting"))
+def reader(digit_network):
+    return answers.Reader({"digits": digit_network, "none": Path("none.pth")})
 
 
 def test_a_picture_is_read_as_anywhere_else(reader, digit_network):
@@ -503,7 +528,7 @@ def test_without_ink_there_are_no_lines(reader):
 def test_a_network_that_has_changed_is_loaded_anew(reader, digit_network, tmp_path):
     content, other = (DIGITS / "7.png").read_bytes(), tmp_path / "digits.pth"
     shutil.copy(digit_network, other)
-    own = answers.Reader({"digits": other}, tmp_path)
+    own = answers.Reader({"digits": other})
     before = own.read("digits", content, photo=False)
     state = checkpoints.load(other)
     checkpoints.save(other, state._replace(classes=list("abcdefghij")))
@@ -530,9 +555,14 @@ def test_the_responses_are_those_of_the_layer_on_one_scale(reader, digit_network
 
 @pytest.fixture
 def keeps(digit_network, tmp_path):
-    """Keep a picture's characters: keeps(labels, writer) gives what was kept in tmp_path."""
-    one = answers.Reader({"digits": digit_network}, tmp_path)
-    return lambda labels, writer="", shift=0: one.keep("digits", written(shift), False, labels, writer)
+    """Keep a picture's characters: keeps(labels, writer) gives what was kept in the project of tmp_path."""
+    one, project = answers.Reader({"digits": digit_network}), Project(tmp_path, {})
+
+    def keep(labels: list[str | None], writer: str = "", shift: int = 0) -> list[Kept]:
+        content = written(shift)
+        return project.keep(mark_of(content), one.cut("digits", content, False, labels, writer))
+
+    return keep
 
 
 def written(shift: int = 0) -> bytes:
@@ -544,57 +574,77 @@ def written(shift: int = 0) -> bytes:
     return content.getvalue()
 
 
-def names(folder: Path) -> list[str]:
+def names(root: Path) -> list[str]:
+    """Of what lies below a project's data/handwriting."""
+    folder = Project(root, {}).handwriting
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
 def test_what_is_kept_is_found_by_its_label_and_read_as_it_was(keeps, reader, tmp_path):
     kept = keeps(["7", "β", "+"], "anna")
     sheet = digest(written())[:8]
-    assert [one.path.relative_to(tmp_path).as_posix() for one in kept] == [
+    home = tmp_path / "data/handwriting"
+    assert [one.path.relative_to(home).as_posix() for one in kept] == [
         f"digits/7_anna.{sheet}-001.png",
         f"greek/beta/beta_anna.{sheet}-002.png",
         f"signs/+/+_anna.{sheet}-003.png",
     ]
     assert label_of(kept[0].path, list("0123456789")) == "7"
-    assert named_in(kept[1].path.relative_to(tmp_path / "greek")) == "beta"
+    assert named_in(kept[1].path.relative_to(home / "greek")) == "beta"
     alone = [reader.read("digits", one.path.read_bytes(), photo=False)["text"] for one in kept]
     assert "".join(alone) == reader.read("digits", written(), photo=False)["text"]
 
 
 def test_nothing_is_overwritten_and_what_was_kept_before_is_told(keeps, tmp_path):
-    keeps(["1", "2", "3"])
+    kept = keeps(["1", "2", "3"])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
-    for labels, writer in ((["1", "2", "3"], ""), (["1", "2", "4"], ""), (["1", "2", "3"], "anna")):
-        with pytest.raises(UserError, match=r"kept before, as digits/"):
+    assert keeps(["1", "2", "3"]) == kept  # and can be taken back
+    for labels, writer in ((["1", "2", "4"], ""), (["1", "2", "3"], "anna"), (["1", "2", None], "")):
+        with pytest.raises(UserError, match=r"kept before, as data/handwriting/digits/"):
             keeps(labels, writer)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+    kept[0].path.write_bytes(b"changed since")
+    with pytest.raises(UserError, match=r"kept before, as data/handwriting/digits/1"):
+        keeps(["1", "2", "3"])
+    assert kept[0].path.read_bytes() == b"changed since"
 
 
 @pytest.mark.parametrize("wrong", ["", " ", "..", ".x", "a/b", "12", "x" * 101, "\x1b[2J", "\0", "../../etc"])
 def test_a_name_that_is_no_files_is_refused_with_nothing_written(keeps, tmp_path, wrong):
-    with pytest.raises(UserError):
+    with pytest.raises(UserError) as caught:
         keeps(["1", "2", wrong])
+    assert "--" not in str(caught.value)  # of the command line
     assert names(tmp_path) == []
 
 
 def test_a_wrong_writer_or_number_of_labels_is_refused_with_nothing_written(keeps, tmp_path):
-    with pytest.raises(UserError, match="a name is letters"):
+    with pytest.raises(UserError, match=r"^writer '\.\./x': a name is letters"):
         keeps(["1", "2", "3"], "../x")
+    for none in [], [None] * 3:
+        with pytest.raises(UserError, match="nothing is to be kept"):
+            keeps(none)
     with pytest.raises(UserError, match="2 labels for 3 characters"):
         keeps(["1", "2"])
     assert names(tmp_path) == []
 
 
 def test_taking_back_removes_what_was_kept_and_nothing_else(keeps, tmp_path):
-    first, second, third = keeps(["+", "-", "-"])
+    take_back = Project(tmp_path, {}).take_back
+    first, second, third = keeps(["digits", "-", "-"])
     *_, other = keeps(["+", "+", "-"], shift=3)
     second.path.write_bytes(b"changed since")
     assert take_back([first, second, third]) == [second.path]
-    assert {path.name for path in (tmp_path / "signs/-").iterdir()} == {second.path.name, other.path.name}
-    assert take_back([first]) == [first.path]  # gone already
+    assert {path.name for path in second.path.parent.iterdir()} == {second.path.name, other.path.name}
+    assert take_back([first]) == []  # gone already
     take_back([Kept(path, digest(path.read_bytes())) for path in tmp_path.rglob("*.png")])
     assert names(tmp_path) == ["signs"]
+
+
+def test_a_sheet_half_kept_by_a_killed_server_is_completed_by_the_same_keep(keeps, tmp_path):
+    kept = keeps(["?", None, "7"])
+    assert [path.split(".")[0] for path in names(tmp_path) if path.endswith(".png")] == ["digits/7", "signs/?/?"]
+    kept[1].path.unlink()
+    assert keeps(["?", None, "7"]) == kept and kept[1].path.is_file()
 
 
 def test_a_full_disk_leaves_nothing_of_what_was_to_be_kept(keeps, tmp_path, monkeypatch):
@@ -608,6 +658,27 @@ def test_a_full_disk_leaves_nothing_of_what_was_to_be_kept(keeps, tmp_path, monk
     monkeypatch.setattr(files, "write_bytes", until_full)
     with pytest.raises(OSError, match="No space"):
         keeps(["+", "-", "7"])
+    assert names(tmp_path) == ["signs"]
+
+
+def test_who_keeps_again_takes_back_once_and_many_at_once_leave_nothing(tmp_path, monkeypatch):
+    def pictures(question: str, network: str, body: bytes, *_: object) -> list[tuple[str, bytes]]:
+        return [(f"signs/{name}/{name}.{mark_of(body)}-00{n}.png", body) for n, name in enumerate(("signs", "+"))]
+
+    monkeypatch.setattr(app, "Worker", lambda load: SimpleNamespace(loading=False, failed="", ask=pictures))
+    asked = app.page(Project(tmp_path, {})).asked
+
+    def keep(n: int) -> str:
+        return asked["keep"]({"labels": "[]"}, str(n).encode())["mark"]
+
+    mark, other = keep(1), keep(2)
+    assert keep(1) == mark != other and len(names(tmp_path)) == 7
+    assert "Taken back" in asked["undo"]({"mark": mark}, b"")["line"] and len(names(tmp_path)) == 5
+    with pytest.raises(UserError, match="nothing is kept under that mark"):
+        asked["undo"]({"mark": mark}, b"")
+    asked["undo"]({"mark": other}, b"")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: asked["undo"]({"mark": keep(n)}, b""), range(200)))
     assert names(tmp_path) == ["signs"]
 
 
@@ -640,10 +711,7 @@ def test_the_command_serves_before_it_has_loaded_and_ctrl_c_ends_it_with_all_its
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (1, "", "stopped\n")
-        deadline = time.monotonic() + 10
-        while left := members(process.pid):
-            assert time.monotonic() < deadline, left
-            time.sleep(0.02)
+        until(lambda: not members(process.pid))
     finally:
         process.kill()
 
@@ -688,8 +756,7 @@ def test_a_thousand_requests_of_all_kinds_fifty_at_once(serving, digit_network, 
     there = {"digits": Network("digits", digit_network, "dvc repro train")}
     to = serving(page=app.page(Project(tmp_path, there)))
     pictures = {name: (DIGITS / f"{name}.png").read_bytes() for name in "0123456789"}
-    while json.loads(ask(to, "/state")[2])["loading"]:
-        time.sleep(0.1)
+    until(lambda: not json.loads(ask(to, "/state")[2])["loading"])
     alone = {name: json.loads(ask(to, "/read?network=digits", one)[2]) for name, one in pictures.items()}
 
     def is_read(n: int) -> None:

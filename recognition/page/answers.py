@@ -1,4 +1,4 @@
-"""What the network says: of a picture, and of one character's 28x28; and what is kept of it."""
+"""What the network says: of a picture, and of one character's 28x28; and what is cut from it, to be kept."""
 
 import base64
 import io
@@ -12,11 +12,10 @@ from PIL import Image
 from recognition.base import files
 from recognition.base.determinism import pin_torch
 from recognition.base.errors import UserError, quoted
-from recognition.base.fingerprints import digest
 from recognition.ink import collect, read
 from recognition.ink.decode import read_grey
 from recognition.ink.normalise import IMAGE_SIZE
-from recognition.page.project import Kept, take_back
+from recognition.page.project import mark_of
 from recognition.telling.filters import describe, respond
 from recognition.training import checkpoints
 from recognition.training.checkpoints import Checkpoint
@@ -26,15 +25,15 @@ NAME = "the picture"  # in what is said of it
 
 
 class Reader:
-    """Reads with the networks that lie at `paths`, by their names, and keeps in `folder`, data/handwriting."""
+    """Reads with the networks that lie at `paths`, by their names."""
 
-    def __init__(self, paths: dict[str, Path], folder: Path) -> None:
+    def __init__(self, paths: dict[str, Path]) -> None:
         pin_torch()
-        self.paths, self.folder = paths, folder
+        self.paths = paths
         self.loaded: dict[str, tuple[object, Checkpoint]] = {}
 
     def answers(self) -> dict[str, Callable]:
-        return {"read": self.read, "see": self.see, "keep": self.keep}
+        return {"read": self.read, "see": self.see, "cut": self.cut}
 
     def read(self, network: str, content: bytes, photo: bool) -> dict:
         """What is written in a picture, line by line; of a photo, which may lie on its side, also its grey values."""
@@ -65,29 +64,32 @@ class Reader:
             "responses": signed(responses),
         }
 
-    def keep(self, network: str, content: bytes, photo: bool, labels: list[str], writer: str) -> list[Kept]:
-        """What is written in a picture, as `network` reads it line by line, under its labels, as `collect` keeps it.
+    def cut(
+        self, network: str, content: bytes, photo: bool, labels: list[str | None], writer: str
+    ) -> list[tuple[str, bytes]]:
+        """Path below data/handwriting and PNG of what is written in a picture, as `network` reads it line by line, by
+        its labels, as `collect` keeps it; without a label it is left out.
 
-        Raises UserError, with nothing written, where a name or their number is wrong, or it was kept before.
+        Raises UserError where a name or their number is wrong.
         """
+        if not any(label is not None for label in labels):
+            raise UserError("nothing is to be kept; say what is written")
         grey = decoded(content)
         sheet = read.sheet(self._checkpoint(network), grey, may_lie=photo)
         characters = [one.character for line in sheet.lines for one in line]
         if len(characters) != len(labels):
             raise UserError(f"{len(labels)} labels for {len(characters)} characters; read the picture again")
-        whose, mark, upright = collect.checked_writer(writer), digest(content)[:8], np.rot90(grey, -sheet.turn // 90)
-        paths = [self.folder / collect.path_of(name, whose, mark, n) for n, name in enumerate(map(one_name, labels), 1)]
-        if before := next(self.folder.rglob(f"*.{mark}-*.png"), None):
-            raise UserError(f"kept before, as {before.relative_to(self.folder)}; take it back, or remove it, first")
-        kept: list[Kept] = []
         try:
-            for path, one in zip(paths, characters, strict=True):
-                files.write_png(path, Image.fromarray(collect.cut(upright, characters, one)))
-                kept.append(Kept(path, digest(path.read_bytes())))
-        except BaseException:
-            take_back(kept)
-            raise
-        return kept
+            whose = collect.checked_writer(writer)
+            names = [None if label is None else one_name(label) for label in labels]
+        except UserError as error:  # in the words of the command line
+            raise UserError(str(error).removeprefix("--as ").removeprefix("--")) from None
+        mark, upright = mark_of(content), np.rot90(grey, -sheet.turn // 90)
+        return [
+            (collect.path_of(name, whose, mark, n).as_posix(), png(collect.cut(upright, characters, one)))
+            for n, (name, one) in enumerate(zip(names, characters, strict=True), 1)
+            if name is not None
+        ]
 
     def _checkpoint(self, network: str) -> Checkpoint:
         """Loaded anew where its file has changed."""
@@ -147,6 +149,13 @@ def signed(values: np.ndarray) -> list[str]:
 
 def text(values: np.ndarray) -> str:
     return base64.b64encode(values.tobytes()).decode()
+
+
+def png(grey: np.ndarray) -> bytes:
+    """As `files.write_png` writes it."""
+    content = io.BytesIO()
+    Image.fromarray(grey).save(content, "PNG", compress_type=files.RUNS_ONLY)
+    return content.getvalue()
 
 
 def jpeg(grey: np.ndarray) -> str:

@@ -1,21 +1,19 @@
 """What the page is of: a project's networks, the training that runs there, and what was kept. No torch."""
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from recognition.base import files
-from recognition.base.alphabet import SYMBOLS
+from recognition.base.alphabet import SYMBOLS, named_in
+from recognition.base.errors import UserError
 from recognition.base.fingerprints import digest
+from recognition.base.params import Params, load
 
 CURVE = ("train_loss", "held_out_loss", "held_out_accuracy")
-KINDS = {  # folders of data/handwriting, and what `dvc repro` does with a picture there
-    "digits": "the digit network reads it, and is scored",
-    "greek": "the networks of Greek letters learn from it, or are scored on it where it is held out",
-    "signs": "a network learns it as a sign of your own, or is scored on it where it is held out",
-}
 CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"}
 
 
@@ -44,9 +42,68 @@ class Project(NamedTuple):
 
     def told(self, kept: Sequence[Kept]) -> str:
         """A line of what was kept where, and what comes of it."""
-        there = dict.fromkeys(one.path.relative_to(self.handwriting).parts[0] for one in kept)
         first, more = self.shown(kept[0].path), f" and {len(kept) - 1} more" if len(kept) > 1 else ""
-        return f"Kept as {first}{more}. With `dvc repro` {'; '.join(KINDS[kind] for kind in there)}."
+        there = dict.fromkeys(one.path.relative_to(self.handwriting).parts[:-1] for one in kept)
+        try:
+            params = load(self.root / "params.yaml")
+            learned = f"With `dvc repro` {'; '.join(dict.fromkeys(self.comes_of(params, *place) for place in there))}."
+        except UserError as error:
+            learned = f"{error}."
+        return f"Kept as {first}{more}. {learned}"
+
+    def comes_of(self, params: Params, kind: str, name: str = "") -> str:
+        """What `dvc repro` does with the pictures of a letter or sign, or with those of digits."""
+        if kind == "digits":
+            return "the digit network reads it, and is scored"
+        home = self.handwriting / kind
+        paths = [path.relative_to(home) for path in home.rglob("*.*") if path.is_file()]
+        n = sum((named_in(path) if kind == "greek" else path.parts[0]) == name for path in paths)
+        there = f"{name} from {n} picture{'s' * (n != 1)}"
+        tuned = params.finetune
+        if kind == "signs":
+            if tuned.signs.names != "all" and name not in tuned.signs.names:
+                return f"no network learns {name}: add it to finetune.signs.names in params.yaml"
+            return f"a network learns {there}, as a sign of your own"
+        if name not in (*tuned.greek.letters, *tuned.greek_extended.letters):
+            return f"no network learns {name}: add it to finetune.greek.letters in params.yaml"
+        if params.greek.source not in ("auto", "folder"):
+            return f"{name} is read, and learned from others' alone: greek.source is {params.greek.source}"
+        return f"networks learn {there}, yours alone: with greek.source {params.greek.source} they replace all others'"
+
+    def keep(self, mark: str, pictures: Sequence[tuple[str, bytes]]) -> list[Kept]:
+        """Write what was cut from a drawing of this mark to paths below data/handwriting.
+
+        What a killed call has left out is added by the same one. Raises UserError where anything else was kept of the
+        drawing; nothing is written then.
+        """
+        wanted = {self.handwriting / path: content for path, content in pictures}
+        before = sorted(self.handwriting.rglob(f"*.{mark}-*.png"))
+        if other := next((path for path in before if path.read_bytes() != wanted.get(path)), None):
+            raise UserError(f"kept before, as {self.shown(other)}; take it back, or remove it, first")
+        written: list[Kept] = []
+        try:
+            for path in (path for path in wanted if path not in before):
+                files.write_bytes(path, wanted[path])
+                written.append(Kept(path, digest(wanted[path])))
+        except BaseException:
+            self.take_back(written)
+            raise
+        return [Kept(path, digest(content)) for path, content in wanted.items()]
+
+    def take_back(self, kept: Sequence[Kept]) -> list[Path]:
+        """Remove what was kept, and a sign's folder that is left empty. Returns what is another since, and stays."""
+        stay = []
+        for path, sha256 in kept:
+            if not path.is_file():
+                continue
+            if digest(path.read_bytes()) != sha256:
+                stay.append(path)
+                continue
+            path.unlink()
+            if len(path.relative_to(self.handwriting).parts) > 2:
+                with suppress(OSError):  # there are others
+                    path.parent.rmdir()
+        return stay
 
     def state(self) -> dict:
         """What is there now, for the page."""
@@ -72,31 +129,27 @@ class Project(NamedTuple):
         return None
 
 
-def epochs(path: Path) -> list[dict[str, float]]:
-    """Of the training that the table's last row is of; none where it is not there yet."""
+def epochs(path: Path) -> list[dict[str, float | None]]:
+    """Of the training that the table's last row is of; none where it is not there yet. None stands for no number."""
     rows: list[dict[str, str]] = []
     with suppress(OSError):
         rows = files.read_csv(path)
     last = rows[-1].get("way") if rows else None
     return [
-        {"epoch": int(row["epoch"]), **{key: float(row[key]) for key in CURVE}}
+        {"epoch": int(row["epoch"]), **{key: finite(row[key]) for key in CURVE}}
         for row in rows
         if row.get("way") == last
     ]
 
 
-def take_back(kept: Sequence[Kept]) -> list[Path]:
-    """Remove what was kept, and a sign's folder that is left empty; returns what is no more as it was, and stays."""
-    stay = []
-    for path, sha256 in kept:
-        if not path.is_file() or digest(path.read_bytes()) != sha256:
-            stay.append(path)
-            continue
-        path.unlink()
-        if path.parent.name not in KINDS:
-            with suppress(OSError):  # there are others
-                path.parent.rmdir()
-    return stay
+def mark_of(content: bytes) -> str:
+    """What stands for a drawing in the names of the pictures that are cut from it."""
+    return digest(content)[:8]
+
+
+def finite(text: str) -> float | None:
+    """A number that JSON has."""
+    return value if math.isfinite(value := float(text)) else None
 
 
 def page_files() -> dict[str, tuple[str, bytes]]:
