@@ -5,26 +5,54 @@ const [WIDTH, HEIGHT, PEN] = [paper.width, paper.height, 22];
 const STEP = 12; // of the pen that keys move
 const SIGNED = [[11, 29, 79], [74, 101, 144], [154, 154, 154], [220, 181, 138], [255, 243, 220]]; // as Fig. 11 has it
 const MOST_BYTES = 32e6;
+const KEYS = $("keys").textContent;
 const AGAIN_MS = 1500;
 
-let strokes = JSON.parse(sessionStorage.getItem("strokes") ?? "[]"); // each a list of [x, y]
-let photo = null; // {blob, image}: a picture that was given, and as the server shows it
+const session = storage("sessionStorage"), local = storage("localStorage");
+let strokes = JSON.parse(session.strokes ?? "[]"); // each a list of [x, y]
+let photo = null; // {content, image}: a picture that was given, and as the server shows it
+let given = null; // the next one, until it is read
 let found = null; // what was read last: {lines, width, height, ...}
 let chosen = 0; // of its characters, in reading order
 let labels = {}; // what the user says they are, by their place
 let cursor = null; // [x, y, down] of the pen that keys move
 let asked = 0, answered = 0, asking = false; // readings
-let mark = null; // of what was kept last, to take it back
+let marks = JSON.parse(session.marks ?? "[]"); // of what was kept, to take it back
 let symbols = {}; // of Greek letters
+let empty = "Nothing is written yet."; // what is said of an empty paper
+
+function storage(name) { // where the browser blocks it, for as long as the page is open
+  try {
+    return window[name];
+  } catch {
+    return {};
+  }
+}
+
+function store(place, name, value) {
+  try {
+    place[name] = value;
+  } catch {} // there may be no room for more
+}
 
 // ---- the server
 
-async function ask(name, given = {}, body) {
-  const address = `${name}?${new URLSearchParams(given)}`;
-  const answer = await fetch(address, body === undefined ? {} : { method: "POST", body });
-  const said = await answer.json();
+async function ask(name, parameters = {}, body) {
+  const address = `${name}?${new URLSearchParams(parameters)}`;
+  let answer, said;
+  try {
+    answer = await fetch(address, body === undefined ? {} : { method: "POST", body });
+    said = await answer.json();
+  } catch {
+    throw Object.assign(new Error("The server does not answer; `python -m recognition page` starts it."), { away: true });
+  }
   if (!answer.ok) throw Object.assign(new Error(said.error), { told: true });
   return said;
+}
+
+function why(error) {
+  if (!error.told && !error.away) console.error(error);
+  return error.told || error.away ? error.message : `A fault of this page: ${error.message}`;
 }
 
 function bytes(text) {
@@ -78,7 +106,7 @@ function draw() {
       pen.lineWidth = i === chosen ? 5 : 2;
       pen.strokeStyle = pen.fillStyle = photo ? "#8c2d04" : colour(i === chosen ? "accent" : "soft");
       pen.strokeRect(x, y, width, height);
-      if (width > 24 && y > 26) pen.fillText(sign(label(i)), x, y - 6);
+      if (width > 24 && y > 26) pen.fillText(shown(i), x, y - 6);
     }
   }
   if (cursor) {
@@ -105,29 +133,40 @@ function written() { // black on white, whatever the look
   return sheet.convertToBlob();
 }
 
-function changed() { // what is written is another
-  try {
-    sessionStorage.setItem("strokes", JSON.stringify(strokes));
-  } catch {} // there may be no room for more
-  labels = {};
-  forget();
-  if (!strokes.length && !photo) {
-    asked = ++answered;
-    show(null);
-  } else {
-    asked++;
+function changed() { // what is written is another, or who reads it
+  store(session, "strokes", JSON.stringify(strokes));
+  tell("");
+  asked++;
+  if (strokes.length || photo) {
     read();
+    draw();
+  } else {
+    answered = asked;
+    show(null);
   }
-  draw();
+}
+
+function lay(picture) { // on the paper, or take it away
+  photo = picture;
+  strokes = [];
+  lift();
+  paper.classList.toggle("photo", !!photo);
+  $("keys").textContent = photo ? "Clear takes the picture away; then one can write again." : KEYS;
 }
 
 let drawing = null; // the pointer's number
+function lift() { // the pen, whoever holds it
+  drawing = null;
+  if (cursor) cursor[2] = false;
+  $("pen").textContent = "";
+}
+
 paper.addEventListener("pointerdown", (event) => {
   if (!event.isPrimary || event.button) return;
   if (photo) return;
   paper.setPointerCapture(event.pointerId);
   drawing = event.pointerId;
-  cursor = null;
+  given = cursor = null;
   strokes.push([point(event)]);
   draw();
 });
@@ -152,7 +191,7 @@ paper.addEventListener("click", (event) => { // on a character of a photo
 });
 paper.addEventListener("keydown", (event) => {
   const step = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key];
-  if ((!step && event.key !== " ") || photo || event.ctrlKey || event.altKey || event.metaKey) return;
+  if ((!step && event.key !== " ") || photo || drawing !== null || event.ctrlKey || event.altKey || event.metaKey) return;
   event.preventDefault();
   cursor ??= [WIDTH / 2, HEIGHT / 4, false];
   if (step) {
@@ -162,27 +201,33 @@ paper.addEventListener("keydown", (event) => {
     draw();
   } else {
     cursor[2] = !cursor[2];
-    if (cursor[2]) strokes.push([cursor.slice(0, 2)]);
-    else return changed();
+    const [right, down] = [cursor[0] / WIDTH, cursor[1] / HEIGHT].map((share) => Math.round(100 * share));
+    $("pen").textContent = `Pen ${cursor[2] ? "down" : "up"}, ${right} % from the left, ${down} % from the top.`;
+    if (!cursor[2]) return changed();
+    given = null;
+    strokes.push([cursor.slice(0, 2)]);
     draw();
   }
 });
 paper.addEventListener("blur", () => {
-  if (cursor?.[2]) changed();
+  const down = cursor?.[2];
   cursor = null;
-  draw();
+  $("pen").textContent = "";
+  if (down) changed();
+  else draw();
 });
 
 function undo() {
   if (photo) return clear();
-  if (cursor) cursor[2] = false;
-  if (strokes.pop()) changed();
+  lift();
+  if (given) given = null;
+  else if (!strokes.pop()) return draw();
+  changed();
 }
 
 function clear() {
-  strokes = [];
-  photo = cursor = null;
-  paper.classList.remove("photo");
+  given = cursor = null;
+  lay(null);
   changed();
 }
 
@@ -191,20 +236,27 @@ $("clear").onclick = clear;
 document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") undo();
-  else if (event.key === "Delete") clear();
+  else if (event.key === "Delete" && event.target === paper) clear();
   else return;
   event.preventDefault();
 });
 
 // ---- a picture
 
-function take(blob) {
+async function take(blob) { // what is written stays until the picture is read
   if (!blob) return;
   if (blob.size > MOST_BYTES) return say(`That picture has ${Math.round(blob.size / 1e6)} MB; ${MOST_BYTES / 1e6} are the most.`, true);
-  strokes = [];
-  photo = { blob, image: null };
-  paper.classList.add("photo");
-  changed();
+  if (drawing !== null || cursor?.[2]) { // the stroke ends here
+    lift();
+    changed();
+  }
+  try {
+    given = { content: await blob.arrayBuffer(), image: null };
+  } catch {
+    return say("That cannot be read: a folder, or a file that is gone.", true);
+  }
+  say("The picture is being read …");
+  read();
 }
 
 for (const id of ["picture", "camera"]) {
@@ -232,34 +284,49 @@ document.addEventListener("drop", (event) => {
 async function read() {
   if (asking) return; // the one that is under way goes on with what is written by then
   asking = true;
-  while (answered !== asked) {
-    const now = asked;
+  while (given || answered !== asked) {
+    busy();
+    const now = asked, next = given, mine = given ?? photo;
+    let said = null;
     try {
-      const given = { network: $("network").value, ...(photo && { photo: 1 }) };
-      const mine = photo;
-      const said = await ask("read", given, mine ? mine.blob : await written());
-      if (mine && said.shown) {
-        const image = new Image();
-        image.src = said.shown;
+      if ($("network").value) said = await ask("read", of(mine), mine ? mine.content : await written());
+      if (mine && said) {
+        const image = Object.assign(new Image(), { src: said.shown });
         await image.decode();
         mine.image = image;
       }
-      if (now === asked) show(said);
+      if (now !== asked || next !== given) continue; // there is something else by now
+      if (next && said) {
+        lay(next);
+        store(session, "strokes", "[]");
+        tell("");
+      }
+      given = null;
       answered = now;
+      show(said);
     } catch (error) {
-      if (now !== asked) continue;
-      found = null;
-      show(null);
-      if (error.told) {
-        say(error.message, true);
-        answered = now;
-      } else {
-        say("The server does not answer; `python -m recognition page` starts it. What is written here stays.", true);
+      if (now !== asked || next !== given) continue;
+      if (!next) show(null);
+      if (error.away) {
+        say(`${error.message} What is written here stays.`, true);
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      } else {
+        if (next) given = null; // what is on the paper stays as it was read
+        else answered = now;
+        say(why(error), true);
       }
     }
   }
   asking = false;
+  busy();
+}
+
+function of(picture) { // what the server is told of what it reads
+  return { network: $("network").value, ...(picture && { photo: 1 }) };
+}
+
+function busy() { // what is shown is not yet of what is written, and is not to be kept
+  $("keep").setAttribute("aria-disabled", asking || keeping);
 }
 
 function characters() {
@@ -270,9 +337,23 @@ function sign(name) {
   return symbols[name] ?? name;
 }
 
-function label(i) { // what a character is: as the user says, or as it was read
+function label(i) { // what a character is: as the user says, or as it was read; "" is left out of what is kept
   const { prediction, known } = characters()[i];
-  return labels[i] ?? (known ? prediction : "?");
+  return labels[i] ?? (known ? prediction : "");
+}
+
+function shown(i) {
+  return sign(label(i)) || (labels[i] === "" ? "–" : "?");
+}
+
+function caption(button, i) {
+  button.lastChild.textContent = shown(i);
+  button.setAttribute("aria-label", `character ${i + 1}: ${label(i) || (labels[i] === "" ? "left out" : "not known, left out")}`);
+}
+
+function count() { // what Keep keeps
+  const all = characters().map((_, i) => label(i)), n = all.filter(Boolean).length;
+  $("keep").textContent = all.length < 2 ? "Keep" : n < all.length ? `Keep ${n} of ${all.length}` : `Keep all ${n}`;
 }
 
 function percent(share) {
@@ -280,19 +361,21 @@ function percent(share) {
 }
 
 function say(text, wrong = false) {
-  $("said").textContent = text;
+  if ($("said").textContent !== text) $("said").textContent = text; // it would be read aloud again
   $("said").classList.toggle("wrong", wrong);
 }
 
 function show(said) {
   found = said;
+  labels = {};
   chosen = 0;
+  draw();
   const all = characters();
   $("one").hidden = $("teach").hidden = !all.length;
   $("lines").hidden = all.length < 2;
   $("layer").hidden = !all.length || !found.filters;
   $("lines").replaceChildren();
-  if (!said) return say("Nothing is written yet.");
+  if (!said) return say(empty);
   if (!all.length) return say("No ink was found; what is written must be darker or lighter than its paper.");
   $("classes").replaceChildren(...said.classes.map((name) => new Option(name, name)));
   if (all.length > 1) {
@@ -333,8 +416,7 @@ function choose(i) {
   const one = characters()[i], most = Math.max(...one.probabilities);
   for (const [k, button] of [...$("lines").querySelectorAll("button")].entries()) {
     button.setAttribute("aria-pressed", k === i);
-    button.lastChild.textContent = sign(label(k));
-    button.setAttribute("aria-label", `character ${k + 1}: ${label(k)}`);
+    caption(button, k);
   }
   grey($("seen"), bytes(one.picture));
   $("bars").classList.toggle("short", found.classes.every((text) => text.length < 3));
@@ -348,8 +430,9 @@ function choose(i) {
     row.classList.toggle("first", share === most);
     return row;
   }));
-  $("label").value = label(i) === "?" ? "" : label(i);
-  $("keep").textContent = characters().length > 1 ? `Keep all ${characters().length}` : "Keep";
+  $("label").value = label(i);
+  $("label").placeholder = characters().length > 1 ? "left out" : "";
+  count();
   layer();
   draw();
 }
@@ -376,7 +459,7 @@ async function layer() {
       return pair;
     }));
   } catch (error) {
-    $("responses").replaceChildren(error.told ? error.message : "");
+    $("responses").replaceChildren(why(error));
   }
 }
 
@@ -396,65 +479,75 @@ $("layer").ontoggle = layer;
 
 // ---- teaching
 
-function forget() {
-  mark = null;
-  $("back").hidden = true;
-  $("kept").textContent = "";
+let keeping = false; // or taking back
+
+function tell(line) {
+  $("kept").textContent = line;
+  $("back").hidden = !marks.length;
+  store(session, "marks", JSON.stringify(marks));
 }
 
 $("label").oninput = () => {
-  const text = $("label").value.trim();
-  if (text) labels[chosen] = text;
-  else delete labels[chosen];
+  labels[chosen] = $("label").value.trim();
   const button = $("lines").querySelectorAll("button")[chosen];
-  if (button) button.lastChild.textContent = sign(label(chosen));
+  if (button) caption(button, chosen);
+  count();
   draw();
 };
-$("writer").value = localStorage.getItem("writer") ?? "";
-$("writer").onchange = () => localStorage.setItem("writer", $("writer").value.trim());
+$("writer").value = local.writer ?? "";
+$("writer").onchange = () => store(local, "writer", $("writer").value.trim());
 
 $("teach").onsubmit = async (event) => {
   event.preventDefault();
-  const all = characters().map((_, i) => label(i));
-  const unsaid = all.indexOf("?");
-  if (unsaid >= 0) {
-    choose(unsaid);
+  if (asking || keeping) return;
+  const all = characters().map((_, i) => label(i) || null);
+  if (!all.some(Boolean)) {
     $("label").focus();
-    return ($("kept").textContent = `Say what character ${unsaid + 1} is, too.`);
+    return tell("Say what it is.");
   }
-  $("keep").disabled = true;
+  keeping = true;
+  busy();
   try {
-    const given = { network: $("network").value, writer: $("writer").value.trim(), labels: JSON.stringify(all), ...(photo && { photo: 1 }) };
-    const said = await ask("keep", given, photo ? photo.blob : await written());
-    $("kept").textContent = said.line;
-    mark = said.mark;
-    $("back").hidden = false;
+    const parameters = { ...of(photo), writer: $("writer").value.trim(), labels: JSON.stringify(all) };
+    const { line, mark } = await ask("keep", parameters, photo ? photo.content : await written());
+    marks = [...marks.filter((one) => one !== mark), mark];
+    tell(line);
   } catch (error) {
-    $("kept").textContent = error.told ? error.message : "The server does not answer; nothing was kept.";
+    tell(error.away ? "The server does not answer; keep it again once it does." : why(error));
   }
-  $("keep").disabled = false;
+  keeping = false;
+  busy();
 };
 
-$("back").onclick = async () => {
+$("back").onclick = async (event) => {
+  if (keeping || event.detail > 1) return; // the second of a double click
+  keeping = true;
+  busy();
   try {
-    $("kept").textContent = (await ask("undo", { mark }, "")).line;
-    $("back").hidden = true;
-    $("keep").focus();
+    const { line } = await ask("undo", { mark: marks.at(-1) }, "");
+    marks.pop();
+    tell(line);
   } catch (error) {
-    $("kept").textContent = error.told ? error.message : "The server does not answer; what was kept is still there.";
+    if (error.told) marks.pop();
+    tell(error.away ? "The server does not answer; what was kept is still there." : why(error));
   }
+  keeping = false;
+  busy();
+  if ($("back").hidden) ($("teach").hidden ? paper : $("keep")).focus();
 };
 
 // ---- networks, and a training that runs
 
 async function look() {
   try {
-    const { networks, loading, training, symbols: known } = await ask("state");
+    const { networks, loading, failed, training, symbols: known } = await ask("state");
+    const before = empty;
     symbols = known;
+    empty = !networks.some((one) => one.there) ? `There is no network yet: ${networks[0].build}.`
+      : loading ? "The network is loading; write meanwhile." : failed || "Nothing is written yet.";
+    if (!asking && $("said").textContent === before) say(empty);
     offer(networks);
-    if (loading && answered === asked && !found && !photo) say("The network is loading; write meanwhile.");
-    else if (loading && answered !== asked) say("The network is loading …");
-    else if (!found && answered === asked && $("said").textContent.startsWith("The network is loading")) say("Nothing is written yet.");
+    if (asking && loading) say("The network is loading …");
     curve(training);
     setTimeout(look, loading ? 500 : training ? 2000 : 10000);
   } catch {
@@ -462,16 +555,17 @@ async function look() {
   }
 }
 
-let offered = "";
+let offered = "", choice = null; // the user's, or the first that was there
 function offer(networks) { // only where they are others: it would close a list that is open
   if (offered === (offered = JSON.stringify(networks))) return;
-  const before = $("network").value;
+  const before = $("network").value, there = networks.filter((one) => one.there).map((one) => one.name);
   $("network").replaceChildren(...networks.map(({ name, title, there }) => {
     return Object.assign(new Option(there ? title : `${title}: not there yet`, name), { disabled: !there });
   }));
-  const [first] = networks.filter((one) => one.there);
-  $("network").value = networks.some((one) => one.there && one.name === before) ? before : first?.name;
+  choice ??= there[0] ?? null;
+  $("network").value = there.includes(choice) ? choice : there[0];
   $("missing").textContent = networks.filter((one) => !one.there).map((one) => `${one.title}: ${one.build}.`).join(" ");
+  if ($("network").value !== before && (strokes.length || photo)) changed();
 }
 
 function curve(training) {
@@ -480,13 +574,16 @@ function curve(training) {
   const { name, rows } = training;
   const last = rows.at(-1);
   $("trained").textContent = last
-    ? `${name}, epoch ${last.epoch}: loss ${last.train_loss.toFixed(4)} in training, ` +
-      `${last.held_out_loss.toFixed(4)} of pictures held out (dashed), ${percent(last.held_out_accuracy)} of them right.`
+    ? `${name}, epoch ${last.epoch}: loss ${loss(last.train_loss)} in training, ` +
+      `${loss(last.held_out_loss)} of pictures held out (dashed), ${percent(last.held_out_accuracy)} of them right.`
     : `${name}: the first epoch is under way.`;
   const [left, bottom, width, height] = [44, 190, 580, 170];
   const most = Math.max(...rows.flatMap((row) => [row.train_loss, row.held_out_loss]), 1e-9);
-  const x = (i) => left + (rows.length > 1 ? (i / (rows.length - 1)) * width : 0), y = (loss) => bottom - (loss / most) * height;
-  const path = (key) => rows.map((row, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(row[key]).toFixed(1)}`).join("");
+  const x = (i) => left + (rows.length > 1 ? (i / (rows.length - 1)) * width : 0), y = (value) => bottom - (value / most) * height;
+  const path = (key) => {
+    const points = rows.flatMap((row, i) => row[key] === null ? [] : `${x(i).toFixed(1)} ${y(row[key]).toFixed(1)}`);
+    return points.length ? `M${points.join("L")}` : "";
+  };
   $("curve").replaceChildren(
     part("path", { class: "axis", d: `M${left} ${bottom - height}V${bottom}H${left + width}` }),
     part("path", { d: path("train_loss") }),
@@ -498,6 +595,10 @@ function curve(training) {
   );
 }
 
+function loss(value) { // of a training that went astray it is no number
+  return value?.toFixed(4) ?? "no number";
+}
+
 function part(kind, attributes, text = "") {
   const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -505,8 +606,12 @@ function part(kind, attributes, text = "") {
   return made;
 }
 
-$("network").onchange = changed;
+$("network").onchange = () => {
+  choice = $("network").value;
+  changed();
+};
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+tell("");
 await look();
 draw();
-if (strokes.length) changed();
+if (strokes.length && !asking) changed();
