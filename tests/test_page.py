@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import multiprocessing
+import operator
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -27,7 +29,7 @@ import pytest
 import torch
 from PIL import Image
 
-from recognition.base import files
+from recognition.base import files, params
 from recognition.base.alphabet import named_in
 from recognition.base.errors import UserError
 from recognition.base.fingerprints import digest
@@ -353,17 +355,20 @@ def test_a_client_that_goes_away_is_no_fault(serving, capfd):
 # ---- the process that reads
 
 
-def some() -> worker.Answers:
-    def user() -> None:
-        raise UserError("no ink")
-
-    return {"add": int.__add__, "user": user, "ours": lambda: 1 / 0, "end": lambda: os._exit(1), "sleep": time.sleep}
+SOME = partial(  # of modules that a process loads in a moment, as this one is not
+    dict,
+    add=operator.add,
+    user=partial(params.read, Path("none.yaml")),
+    ours=partial(operator.truediv, 1, 0),
+    end=partial(os._exit, 1),
+    sleep=time.sleep,
+)
 
 
 def test_the_worker_answers_and_outlives_whatever_happens_to_it(capfd, monkeypatch):
-    one = Worker(some)
+    one = Worker(SOME)
     assert one.ask("add", 2, 3) == 5 and one.ready
-    with pytest.raises(UserError, match=r"^no ink$"):
+    with pytest.raises(UserError, match=r"^none\.yaml: No such file"):
         one.ask("user")
     with pytest.raises(UserError, match="a fault of this program"):
         one.ask("ours")
@@ -382,11 +387,9 @@ def test_the_worker_answers_and_outlives_whatever_happens_to_it(capfd, monkeypat
     one.process.kill()
 
 
-def lacking() -> worker.Answers:
-    raise ModuleNotFoundError("No module named 'torch'", name="torch")
-
-
-@pytest.mark.parametrize(("load", "said"), [(sys.exit, "ended abruptly"), (lacking, "has no torch")])
+@pytest.mark.parametrize(
+    ("load", "said"), [(sys.exit, "ended abruptly"), (partial(import_module, "tarch"), "has no tarch")]
+)
 def test_a_worker_that_cannot_load_says_why_and_no_more_that_it_loads(load, said, capfd):
     one = Worker(load)
     assert one.loading
@@ -404,7 +407,7 @@ def test_a_worker_that_cannot_begin_holds_nothing_up(monkeypatch, failing):
 
     with monkeypatch.context() as patch:
         patch.setattr(type(multiprocessing.get_context("spawn")), failing, refuse)
-        one = Worker(some)
+        one = Worker(SOME)
         until(lambda: not one.loading)
         with pytest.raises(OSError, match="Too many open files"):
             one.ask("add", 2, 3)
@@ -469,8 +472,8 @@ def test_a_training_is_one_whose_process_lives(tmp_path):
     ],
 )
 def test_what_comes_of_what_is_kept_is_told_as_params_have_it(tmp_path, place, setting, told):
-    params, key = (ROOT / "params.yaml").read_text(), setting.partition(":")[0]
-    (tmp_path / "params.yaml").write_text(re.sub(rf"(?m)^( *){re.escape(key)}:.*", rf"\1{setting}", params, count=1))
+    text, key = (ROOT / "params.yaml").read_text(), setting.partition(":")[0]
+    (tmp_path / "params.yaml").write_text(re.sub(rf"(?m)^( *){re.escape(key)}:.*", rf"\1{setting}", text, count=1))
     project = Project(tmp_path, {})
     files.write_bytes(project.handwriting / "greek" / "α.png", b"")
     files.write_bytes(path := project.handwriting / place, b"")
