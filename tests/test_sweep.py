@@ -1,6 +1,7 @@
 """Cells side by side: the same outcomes whatever computes them, in whatever order, killed or not."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -16,13 +17,13 @@ import pytest
 import torch
 import yaml
 
-from recognition.base import fingerprints, machine
+from recognition.base import files, fingerprints, machine
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
-from recognition.sweep import processes, schedule, task
+from recognition.sweep import effects, processes, schedule, task
 from recognition.sweep.data import in_a_file
 from recognition.sweep.store import Store
-from recognition.sweep.task import cell
+from recognition.sweep.task import Outcome, cell
 from recognition.training import checkpoints, datasets, evaluation
 from recognition.training.datasets import Data, Normalisation, Split
 from recognition.training.evaluation import Score
@@ -131,6 +132,37 @@ def test_a_cell_is_the_same_training_as_the_stage_trains(tmp_path, monkeypatch):
     assert (found.train_loss, *found.held_out) == pytest.approx(trained, abs=1e-6)
     checkpoint = checkpoints.load(Path("models/train/checkpoint.pth"))
     assert evaluation.mean_score(checkpoint.network(), DATA.test, checkpoint.normalisation) == found.test
+
+
+def test_more_epochs_under_several_seeds_are_told_by_their_means_and_their_own_noise(tmp_path, monkeypatch):
+    from stages import epochs as stage
+
+    def outcomes(wanted, *_):
+        for one in wanted:
+            n, seed = one.recipe.epochs, one.recipe.seed
+            right = 0.7 + 0.01 * n + 0.02 * (seed == 4) - 0.1 * (one.recipe.dropout_epochs == 1)
+            yield one, Outcome(1 / n, Score(0.5, right), Score(0.6, right - (0.2 if one.dropout == 0.5 else 0.1)))
+
+    monkeypatch.setattr(datasets, "fashion", lambda root, held_out, seed: DATA)
+    monkeypatch.setattr(schedule, "outcomes", outcomes)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["epochs"] = {"budgets": [1, 2, 4], "seeds": [3, 4]}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    best = {"architecture": "MnistNet", "kernel_size": 3, "filters": 5}
+    sweep = {"best": best, "noise": {"seeds": 5, "held_out_sd": 0.5}}
+    files.write_json(tmp_path / stage.SWEEP, {"sweep": sweep})
+    monkeypatch.chdir(tmp_path)
+    stage.main()
+
+    runs, budgets = (files.read_csv(stage.REPORTS / f"{name}.csv") for name in ("runs", "budgets"))
+    assert [(row["epochs"], row["seed"]) for row in runs] == [(n, s) for n in "124" for s in "34"]
+    assert [float(row["held_out_accuracy"]) for row in budgets] == pytest.approx([0.72, 0.73, 0.75])
+    metrics = json.loads((stage.REPORTS / "metrics.json").read_text())["epochs"]
+    deviation = 0.02 / math.sqrt(2)  # of two that are so far apart, for every number of epochs
+    assert (metrics["seeds"], metrics["chosen"]) == (2, 4) and metrics["held_out_sd"] == round(deviation, 6)
+    assert metrics["threshold"] == round(effects.Noise(4, deviation).threshold(3, 2), 6)  # three degrees of freedom
+    assert (metrics["held_out_accuracy"], metrics["test_accuracy"]) == (0.75, 0.65)
+    assert metrics["dropout"] == {"epochs": 4, "in_all": 0.55, "in_the_first": 0.45}
 
 
 def test_cells_begin_apart():
