@@ -113,6 +113,13 @@ def test_a_cell_is_the_same_training_as_the_stage_trains(tmp_path, monkeypatch):
     whole = Split(torch.cat([DATA.train.pictures, DATA.held_out.pictures]), torch.arange(300) % 10)
     monkeypatch.setattr(datasets, "load", lambda name, root, train: whole if train else DATA.test)
     monkeypatch.setattr(stage, "STATES", tmp_path / "states")
+    told, write = [], files.write_csv
+
+    def write_csv(path: Path, header, rows) -> None:
+        write(path, header, rows)
+        told.append((path.name, len(files.read_csv(path))))
+
+    monkeypatch.setattr(files, "write_csv", write_csv)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     same = {"batch_size": 50, "learning_rate": 0.03, "momentum": 0.9, "weight_decay": 0.01}
     still = {"rotation": 0.0, "scale": 0.0, "shift": 0.0}
@@ -122,6 +129,7 @@ def test_a_cell_is_the_same_training_as_the_stage_trains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stage.main()
 
+    assert [rows for name, rows in told if name == "epochs.csv"] == [1, 2]  # a training that runs can be watched
     data = datasets.fashion(Path(), held_out=100, seed=3)
     chosen = {name: params["train"][name] for name in ("dropout", "optimizer")}
     wanted = cell("MnistNet", 3, 5, 3, epochs=2, warm_up=0.3, **chosen, **same)
