@@ -5,7 +5,7 @@ import io
 import json
 from pathlib import Path
 
-from recognition.base.params import Params
+from recognition.base.params import Params, load
 
 
 class Missing(Exception):
@@ -18,9 +18,21 @@ class Study:
     Every method raises Missing for what is not there.
     """
 
-    def __init__(self, reports: Path, params: Params) -> None:
+    def __init__(self, reports: Path, params: Params, within: str = "") -> None:
         self.reports = reports
         self.params = params
+        self.within = within  # the folder, from where the report lies
+
+    def whole(self) -> "Study":
+        """The same study with the original's numbers of epochs, as benchmarks/full.py publishes it."""
+        folder = self.reports / "full"
+        if not (folder / "params.yaml").exists():
+            raise Missing("full")
+        return Study(folder, load(folder / "params.yaml"), "full/")
+
+    def machine(self) -> dict:
+        """What computed such a study, and the seconds that it took."""
+        return json.loads(self.read("machine.json"))
 
     def metrics(self, stage: str, *keys: str) -> dict:
         """A stage's metrics below `keys`. `stage` may name a folder below: finetune/greek."""
@@ -42,7 +54,7 @@ class Study:
         path = Path("figures", f"{name}.png")
         if not (self.reports / path).exists():
             raise Missing("render")
-        return f"![{caption}]({path.as_posix()})\n\n*{caption}*"
+        return f"![{caption}]({self.within}{path.as_posix()})\n\n*{caption}*"
 
     def read(self, path: str) -> str:
         try:
