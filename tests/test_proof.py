@@ -16,8 +16,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -49,6 +51,25 @@ def study(tmp_path_factory) -> tuple[Path, str, list[str]]:
     run("git", "add", "-A", cwd=folder)
     run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "finished", cwd=folder)
     return folder, (folder / "dvc.lock").read_text(), files(folder)
+
+
+@pytest.fixture(scope="module")
+def twin(study) -> Path:
+    """The same study once more, for what is tried side by side: most of that is one process's start after another's."""
+    folder, *_ = study
+    return Path(shutil.copytree(folder, folder.with_name("twin"), symlinks=True))
+
+
+def side_by_side(places: list[Path], tried: Sequence, how: Callable[[Path, Any], None]) -> None:
+    """Each thing that is to be tried, in one of the places."""
+
+    def some(number: int) -> None:
+        for one in tried[number :: len(places)]:
+            how(places[number], one)
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        for _ in pool.map(some, range(len(places))):
+            pass
 
 
 def files(folder: Path) -> list[str]:
@@ -130,7 +151,7 @@ def as_it_was(folder: Path, locked: str, there: list[str], what: str) -> None:
     assert files(folder) == there, what
 
 
-def test_a_study_killed_or_stopped_at_any_moment_goes_on_to_the_same_bytes(study):
+def test_a_study_killed_or_stopped_at_any_moment_goes_on_to_the_same_bytes(study, twin):
     folder, locked, there = study
     stages = list(yaml.safe_load(locked)["stages"])
     lasts = {}
@@ -145,25 +166,19 @@ def test_a_study_killed_or_stopped_at_any_moment_goes_on_to_the_same_bytes(study
     draws.shuffle(moments)
     moments += moments[: 100 - len(moments)]
     after = [draws.uniform(0.2, lasts[stage]) for stage, *_ in moments]
-    twin = Path(shutil.copytree(folder, folder.with_name("twin"), symlinks=True))
 
-    def try_them(place: Path, numbers: range) -> None:
-        for number in numbers:
-            stage, how, alone = moments[number]
-            forget(place, stage)
-            process = begin(place, "dvc", "repro", "--force", "--single-item", "--no-run-cache", stage)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(after[number])
-            what = f"moment {number}: {stage}, {how.name}{', the stage alone' if alone else ''}"
-            end(process, how, alone)
-            repro(place, stage)
-            as_it_was(place, locked, there, what)
+    def end_it(place: Path, number: int) -> None:
+        stage, how, alone = moments[number]
+        forget(place, stage)
+        process = begin(place, "dvc", "repro", "--force", "--single-item", "--no-run-cache", stage)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(after[number])
+        what = f"moment {number}: {stage}, {how.name}{', the stage alone' if alone else ''}"
+        end(process, how, alone)
+        repro(place, stage)
+        as_it_was(place, locked, there, what)
 
-    with ThreadPoolExecutor(2) as pool:  # side by side: most of it is one process's start after another's
-        for tried_there in [
-            pool.submit(try_them, own, range(i, len(moments), 2)) for i, own in enumerate([folder, twin])
-        ]:
-            tried_there.result()
+    side_by_side([folder, twin], range(len(moments)), end_it)
     assert "up to date" in run("dvc", "repro", cwd=folder).stdout
     run("dvc", "repro", "--force", "--no-run-cache", cwd=folder)  # what a killed writer left goes with the next one
     as_it_was(folder, locked, there, "all of it once more")
@@ -235,7 +250,7 @@ def test_a_download_killed_at_any_moment_goes_on_to_the_same_bytes(study):
 UNSHARE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
 
 
-def test_a_full_disk_is_one_line_and_with_space_back_the_same_bytes(study):
+def test_a_full_disk_is_one_line_and_with_space_back_the_same_bytes(study, twin):
     """The project's own folders for what a stage writes, on a disk of so many kilobytes."""
     folder, locked, there = study
     tried = [
@@ -245,7 +260,9 @@ def test_a_full_disk_is_one_line_and_with_space_back_the_same_bytes(study):
         ("sweep", ".cache/cells", 64), ("sweep", "reports/sweep", 4),
         ("render", "reports/figures", 300), ("evaluate", "reports/evaluate", 4),
     ]  # fmt: skip
-    for stage, place, kilobytes in tried:
+
+    def fill(folder: Path, what: tuple[str, str, int]) -> None:
+        stage, place, kilobytes = what
         forget(folder, stage)
         small = f"mkdir -p {place} && mount -t tmpfs -o size={kilobytes}k none {place} && exec python -m stages.{stage}"
         done = subprocess.run(
@@ -256,6 +273,8 @@ def test_a_full_disk_is_one_line_and_with_space_back_the_same_bytes(study):
         assert "No space left on device; make room there" in said[0] and f"{place.split('/')[0]}" in said[0], said
         run("dvc", "repro", "--force", "--single-item", "--no-run-cache", stage.replace(" ", "@"), cwd=folder)
         as_it_was(folder, locked, there, f"{place} full")
+
+    side_by_side([folder, twin], tried, fill)
     ROWS[f"a full disk under {len(tried)} folders while a stage writes there"] = (
         "one line with the file; with space back the same bytes"
     )
