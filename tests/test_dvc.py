@@ -18,7 +18,7 @@ import networkx
 import pytest
 import yaml
 from dvc.repo import Repo
-from test_pipeline import ROOT, run
+from test_pipeline import ROOT, run, written_by_a_stage
 
 STAND_IN = """
 import hashlib, json, os, sys
@@ -104,7 +104,7 @@ def built(tmp_path_factory) -> tuple[Path, list[str]]:
     folder = tmp_path_factory.mktemp("dvc") / "study"
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
     for name in listed:
-        if (ROOT / name).exists() and not name.startswith(("reports/", "tests/")) and name != "dvc.lock":
+        if (ROOT / name).exists() and not name.startswith("tests/") and not written_by_a_stage(name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
             if re.fullmatch(r"stages/[a-z]\w*\.py", name):

@@ -29,11 +29,13 @@ TINY = {
     "mobilenet": {"weights": "none", "pictures": 512, "epochs": 1, "held_out": 500},
 }
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-# What such a run has no use for: `rendered` asks no folder, there are no signs, and letters are learned without digits.
+# What such a run has no use for: `rendered` asks no folder, there are no signs, letters are learned without digits, and
+# the original's whole budget may not have been run.
 IDLE = {
     ("greek", "data/handwriting/greek"),
     ("finetune@signs", "data/handwriting/signs"),
     *((f"finetune@{study}", "data/mnist") for study in STAGES["finetune"]["foreach"]),
+    *([] if (ROOT / "reports/full/params.yaml").exists() else [("report", "reports/full")]),
 }
 
 
@@ -68,11 +70,15 @@ def run(*command, cwd: Path, **more: str) -> subprocess.CompletedProcess:
     return done
 
 
+def written_by_a_stage(name: str) -> bool:
+    return name == "dvc.lock" or (name.startswith("reports/") and not name.startswith("reports/full/"))
+
+
 def clone(folder: Path) -> Path:
     """A clone of this tree as it is, with a tiny training, and its store holds the downloads of this tree."""
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
     for name in listed:
-        if (ROOT / name).exists() and not name.startswith("reports/") and name != "dvc.lock":
+        if (ROOT / name).exists() and not written_by_a_stage(name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     params = (folder / "params.yaml").read_text()
