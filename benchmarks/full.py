@@ -1,7 +1,7 @@
 """The original's whole budget: `python -m benchmarks.full` runs it and publishes what it gives in reports/full/.
 
 An experiment beside the rest, with the stages, programs and seeds of the default run and SETTINGS in place of its
-params. Four hours on two cores, and what is finished is kept: killed and called again, it goes on. In the end the
+params. Five hours on two cores, and what is finished is kept: killed and called again, it goes on. In the end the
 experiment's params, metrics, tables and figures lie in reports/full/, with what computed them and how long it took, all
 sittings together; `dvc repro report` tells them.
 """
