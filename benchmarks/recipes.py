@@ -9,12 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+import stages  # settles the arithmetic before torch is imported
 from recognition.base import files
-from recognition.base.determinism import generator, pin_arithmetic
-
-pin_arithmetic()
-
-from recognition.base.determinism import pin_torch
+from recognition.base.determinism import generator, pin_torch
 from recognition.base.params import Params, load
 from recognition.sweep import effects, schedule, task
 from recognition.sweep.task import Cell, Outcome
@@ -22,7 +19,6 @@ from recognition.telling.markdown import percent, points, table_head, table_row
 from recognition.training import datasets
 from recognition.training.augmentation import Distortion
 from recognition.training.datasets import Data
-from stages import CACHE, progress
 
 REPORT = Path("reports/recipes.md")
 SEEDS = [3, 4, 5]
@@ -86,8 +82,8 @@ def measured(data: Data, wanted: list[Cell], title: str) -> dict[Cell, list[Outc
     cells = {cell: [changed(cell, seed=seed) for seed in SEEDS] for cell in wanted}
     work = {own: schedule.work(own, data) for several in cells.values() for own in several}
     found = {}
-    with progress(" MAC", sum(work.values()), title) as bar:
-        for cell, outcome in schedule.outcomes(list(work), data, CACHE / "cells", "cpu", None, None):
+    with stages.progress(" MAC", sum(work.values()), title) as bar:
+        for cell, outcome in schedule.outcomes(list(work), data, stages.CACHE / "cells", "cpu", None, None):
             found[cell] = outcome
             bar.update(work[cell])
     return {cell: [found[own] for own in several] for cell, several in cells.items()}
