@@ -15,6 +15,8 @@ from recognition.ink.ruling import without_ruling
 
 BOX = [[(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]]
 ZERO = [[(0.5, 0), (0.2, 0.2), (0.15, 0.5), (0.2, 0.8), (0.5, 1), (0.8, 0.8), (0.85, 0.5), (0.8, 0.2), (0.5, 0)]]
+SIX = [[(0.6, 0), (0.3, 0.3), (0.2, 0.6), (0.3, 0.9), (0.6, 1), (0.75, 0.8), (0.7, 0.6), (0.5, 0.5), (0.25, 0.65)]]
+OPEN_FOUR = [[(0.3, 0), (0.15, 0.55), (0.8, 0.55)], [(0.65, 0.2), (0.65, 1)]]
 ALPHA = [[(0.7, 0.2), (0.4, 0.1), (0.2, 0.5), (0.4, 0.9), (0.7, 0.7), (0.7, 0.1), (0.7, 0.7), (0.9, 0.9)]]
 
 
@@ -121,6 +123,63 @@ def test_an_underline_is_not_read_but_bars_are():
     assert_box(xi, (300, 300), XI, 150)
 
 
+LINE = [[(0, 0.5), (1, 0.5)]]
+ROW = [(lines, 90, (x, 150)) for lines, x in ((FOUR, 110), (FIVE, 230), (ZERO, 350), (FOUR, 470))]
+
+
+@pytest.mark.parametrize("slant", [0, 2])
+@pytest.mark.parametrize("below", [66, 90, 130])
+def test_a_line_below_several_is_not_read_and_joins_nothing(below, slant):
+    """Alone, and as of a sum: what it is the sum of stands above, the result below."""
+    line = strokes(*LINE, width=7, side=600, height=480, at=(290, 150 + below))
+    line = ndimage.rotate(line, slant, reshape=False, order=1)
+    assert len(found(page(np.maximum(sheet(*ROW), line)))) == 4
+    result = [(lines, height, (x, 150 + below + 100)) for lines, height, (x, _) in ROW]
+    assert len(found(page(np.maximum(sheet(*ROW, *result), line)))) == 8
+
+
+@pytest.mark.parametrize("gap", [100, 130, 180])
+def test_a_minus_below_a_digit_of_another_line_is_read(gap):
+    minus = (LINE, 55, (230, 150 + gap))
+    second = [(FOUR, 90, (110, 150 + gap)), minus, (FIVE, 90, (350, 150 + gap))]
+    assert len(found(page(sheet(*ROW, *second)))) == 7
+
+
+@pytest.mark.parametrize("noise", [0, 0.5, 1, 2, 4])
+@pytest.mark.parametrize("inside", [60, 80, 110])
+def test_a_box_around_a_part_of_the_page_is_no_sheet(noise, inside):
+    above = [(lines, 80, (x, y)) for y in (90, 210) for lines, _, (x, _) in ROW]
+    within = [(FOUR, inside, (250, 420)), (FIVE, inside, (350, 420))]
+    grey = page(sheet(*above, *within, (BOX, 220, (300, 420))))
+    grey = np.clip(np.random.default_rng(0).normal(grey, noise), 0, 255).astype(np.uint8)
+    assert len(found(grey)) == 10
+
+
+@pytest.mark.parametrize("gap", [0.07, 0.15, 0.25])
+@pytest.mark.parametrize("second", [ZERO, OPEN_FOUR, SIX])
+def test_a_one_and_the_digit_after_it_are_two(gap, second):
+    left = min(x for line in second for x, _ in line)
+    moved = [[(x - left + gap + 8 / 200, y) for x, y in line] for line in second]
+    assert len(found(page(sheet(([[(0, 0), (0, 1)]], 200, (300, 300)), (moved, 200, (300, 300)))))) == 2
+
+
+@pytest.mark.parametrize("ratio", [0.4, 0.5, 0.7])
+@pytest.mark.parametrize("gap", [35, 50, 70])
+def test_a_row_of_smaller_characters_below_is_no_part_of_the_larger_ones(ratio, gap):
+    large = [(lines, 120, (x, 120)) for lines, x in ((FOUR, 110), (FIVE, 250), (FOUR, 390))]
+    y = 180 + gap + 60 * ratio
+    small = [(lines, 120 * ratio, (80 + 90 * n, y)) for n, lines in enumerate((FIVE, FOUR, FIVE, FOUR, FIVE))]
+    assert len(found(page(sheet(*large, *small)))) == 8
+
+
+@pytest.mark.parametrize("radius", range(60, 240, 30))
+def test_what_lies_over_a_corner_hides_no_characters(radius):
+    y, x = np.indices((600, 600))
+    grey = page(sheet(*((lines, 40, (x, y)) for y in (80, 160, 240) for lines, _, (x, _) in ROW), width=5))
+    covered = np.where(np.hypot(x - 560, y - 620) < radius, 90, grey)
+    assert len(found(covered.astype(np.uint8))) == 12
+
+
 def test_what_is_drawn_as_an_outline_is_filled_and_a_loop_is_not():
     thick = strokes(*FOUR, width=34, side=600, height=250, at=(300, 300)) > 0.5
     outline = thick & ~ndimage.binary_erosion(thick, iterations=5)
@@ -213,6 +272,33 @@ def test_ruled_lines_at_any_slant_a_page_is_held_are_taken_out(angle, upright):
     kept = kept.T if upright else kept
     assert (kept & lines & ~own).sum() < 0.02 * (lines & ~own).sum()
     assert (kept & own).sum() > 0.9 * own.sum()
+
+
+@pytest.mark.parametrize("margin", [0.08, 0.11, 0.14])
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize("angle", [-3, 0, 3])
+def test_several_ruled_lines_with_margins_are_taken_out_and_strokes_that_are_as_long_are_not(angle, upright, margin):
+    y, x = np.indices((600, 600))
+    rows = y - (x - 300) * np.tan(np.radians(angle))
+    lines = ((rows % 110) < 3) & (x > margin * 600) & (x < (1 - margin) * 600)
+    own = sheet((FOUR, 180, (300, 300)), (FIVE, 90, (480, 300)), width=18) > 0.5
+    for ruling in (lines, lines & (rows > 250) & (rows < 500)):  # five, and two
+        mask = ruling | own
+        kept = without_ruling(mask.T.copy() if upright else mask)
+        kept = kept.T if upright else kept
+        left = (kept & ruling & ~own).sum() / (ruling & ~own).sum()
+        assert left < 0.05 if ruling is lines else left == 1
+        assert (kept & own).sum() > 0.9 * own.sum()
+
+
+@pytest.mark.parametrize("tone", [0.8, 0.65, 0.5])
+def test_nothing_is_left_of_dark_ruling(tone):
+    y, x = np.indices((600, 600))
+    for angle in (-3, 1, 4):
+        lines = ((y - x * np.tan(np.radians(angle))) % 62 < 2.2) * (1 - tone)
+        grey = page(np.maximum(sheet(*ROW, width=9), 0)) * (1 - lines)
+        grey = np.random.default_rng(0).normal(grey, 1)
+        assert len(found(np.clip(grey, 0, 255).astype(np.uint8))) == 4
 
 
 # ---- what comes from nowhere

@@ -109,3 +109,18 @@ def test_every_character_is_in_one_line_whatever_there_is():
 
 def test_a_typical_height_is_that_of_the_characters_and_not_of_dots():
     assert typical([30, 31, 32, 2, 2, 2, 2, 2]) == 31
+
+
+@pytest.mark.parametrize("shift", [22, 25, 28])
+@pytest.mark.parametrize("rows", [2, 5])
+def test_columns_that_are_not_level_are_read_one_after_the_other(rows, shift):
+    left = page(rows, 3)
+    right = page(rows, 3, of=lambda x, y: (x + 250, y + shift))
+    assert_order(left + right)
+
+
+def test_rows_that_begin_farther_right_are_no_columns():
+    """Each is a line of its own, and one alone is no column."""
+    assert_order([[(0, 0, 20, 30)], [(200, 50, 220, 80)], [(400, 100, 420, 130)]])
+    wide = page(3, 6)
+    assert_order([wide[0], [(300, 50, 320, 80)], page(1, 6, of=lambda x, y: (x, y + 100))[0]])

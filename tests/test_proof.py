@@ -27,6 +27,7 @@ from test_pipeline import BIN, ROOT, clone, run
 
 pytestmark = pytest.mark.proof
 
+MOMENTS = 87  # over the stages; with those of experiments, a queue and downloads 100
 ROWS: dict[str, str] = {}  # what was tried, and what came of it
 HEAD = """# What was tried on purpose, and what came of it
 
@@ -172,7 +173,7 @@ def test_a_study_killed_or_stopped_at_any_moment_goes_on_to_the_same_bytes(study
     hows = [(signal.SIGKILL, False), (signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGKILL, True)]
     moments = [(stage, *how) for stage in stages for how in hows]
     draws.shuffle(moments)
-    moments += moments[: 100 - len(moments)]
+    moments += moments[: MOMENTS - len(moments)]
     after = [draws.uniform(0.2, lasts[stage]) for stage, *_ in moments]
 
     def end_it(place: Path, number: int) -> None:
@@ -214,20 +215,24 @@ def test_a_lock_cut_anywhere_is_mended_as_readme_says(study):
     )
 
 
-def test_experiments_and_a_queue_killed_at_any_moment_leave_the_study_as_it_was(study):
+def test_experiments_and_a_queue_killed_at_any_moment_leave_the_study_as_it_was(study, places):
     folder, locked, there = study
-    draws, tried = random.Random(1), 0
-    for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
-        for moment in (draws.uniform(1, 6), draws.uniform(3, 12)):
-            process = begin(folder, "dvc", "exp", "run", "--temp", "-S", f"finetune.seed={10 + tried}")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(moment)
-            end(process, how, stage_alone=False)
-            if run("git", "status", "--porcelain", cwd=folder).stdout == " M params.yaml\n":
-                run("git", "checkout", "-q", "params.yaml", cwd=folder)  # as README says
-            repro(folder)
-            as_it_was(folder, locked, there, f"{how.name} after {moment:.1f} s of an experiment")
-            tried += 1
+    draws = random.Random(1)
+    hows = [signal.SIGKILL, signal.SIGINT, signal.SIGTERM]
+    tried = [(how, moment) for how in hows for moment in (draws.uniform(1, 6), draws.uniform(3, 12))]
+
+    def end_it(place: Path, number: int) -> None:
+        how, moment = tried[number]
+        process = begin(place, "dvc", "exp", "run", "--temp", "-S", f"finetune.seed={10 + number}")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        end(process, how, stage_alone=False)
+        if run("git", "status", "--porcelain", cwd=place).stdout == " M params.yaml\n":
+            run("git", "checkout", "-q", "params.yaml", cwd=place)  # as README says
+        repro(place)
+        as_it_was(place, locked, there, f"{how.name} after {moment:.1f} s of an experiment")
+
+    side_by_side(places, range(len(tried)), end_it)
     run("dvc", "exp", "run", "--queue", "-S", "finetune.seed=99", cwd=folder)
     run("dvc", "queue", "start", cwd=folder)
     time.sleep(draws.uniform(4, 8))
@@ -235,24 +240,30 @@ def test_experiments_and_a_queue_killed_at_any_moment_leave_the_study_as_it_was(
     run("dvc", "queue", "remove", "--all", cwd=folder)
     repro(folder)
     as_it_was(folder, locked, there, "a queue")
-    ROWS[f"{tried} experiments beside the work, killed or stopped, and a queue with its task killed"] = (
+    ROWS[f"{len(tried)} experiments beside the work, killed or stopped, and a queue with its task killed"] = (
         "the study as it was, and nothing to do"
     )
 
 
-def test_a_download_killed_at_any_moment_goes_on_to_the_same_bytes(study):
-    folder, locked, there = study
-    draws, tried = random.Random(2), 0
-    for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM) * 2:
-        shutil.rmtree(folder / ".cache/download", ignore_errors=True)
-        process = begin(folder, "dvc", "repro", "--force", "--single-item", "--no-run-cache", "download@mnist")
+def test_a_download_killed_at_any_moment_goes_on_to_the_same_bytes(study, places):
+    _, locked, there = study
+    draws = random.Random(2)
+    tried = [(how, draws.uniform(1, 6)) for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM) * 2]
+
+    def end_it(place: Path, one: tuple[signal.Signals, float]) -> None:
+        how, moment = one
+        shutil.rmtree(place / ".cache/download", ignore_errors=True)
+        process = begin(place, "dvc", "repro", "--force", "--single-item", "--no-run-cache", "download@mnist")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(draws.uniform(1, 6))
+            process.wait(moment)
         end(process, how, stage_alone=False)
-        repro(folder, "download@mnist")
-        as_it_was(folder, locked, there, f"a download, {how.name}")
-        tried += 1
-    ROWS[f"{tried} downloads from the registry, with nothing kept, killed or stopped"] = "the same bytes, nothing left"
+        repro(place, "download@mnist")
+        as_it_was(place, locked, there, f"a download, {how.name}")
+
+    side_by_side(places, tried, end_it)
+    ROWS[f"{len(tried)} downloads from the registry, with nothing kept, killed or stopped"] = (
+        "the same bytes, nothing left"
+    )
 
 
 # ---- a full disk

@@ -129,6 +129,17 @@ def test_place_and_light_change_nothing(network, page, change):
     assert_boxes(found, boxes)
 
 
+def test_rows_of_strokes_do_not_turn_a_page(network, digits):
+    """A minus on its side would be a one."""
+    bar, cross = np.zeros((90, 70)), np.zeros((90, 70))
+    bar[42:48, 10:60] = cross[42:48, 10:60] = cross[20:70, 32:38] = 1
+    grey, _ = sheet_of([[cross] * 5, [bar] * 5, [ink for _, ink in digits[:5]]])
+    found = read.sheet(network, grey)
+    assert (found.turn, [len(line) for line in found.lines]) == (0, [5, 5, 5])
+    grey, _ = sheet_of([[cross] * 6, [bar] * 6, [bar] * 6])
+    assert read.sheet(network, grey).turn == 0
+
+
 @pytest.mark.parametrize("scale", [0.6, 1.4])
 def test_size_changes_nothing(network, page, scale):
     grey, boxes, text = page

@@ -17,6 +17,9 @@ WEAKEST = 0.35  # where a stroke is weaker it ends
 SPECK = 0.01  # of the heaviest piece's mass: what has less is noise
 MOST = 1000  # pieces that are looked at, the heaviest
 CRUMB = 0.25  # of a character's height: what is smaller adds to a character, and does not reach for more
+LONG = 1.5  # typical heights: a level stroke that is longer is no sign, but a line below several
+FAR = 0.1  # of the typical height: what is farther from a stroke than this, and twice its nearest, is another's
+BETWEEN_ROWS = 0.15  # of the typical height: a stroke that is farther off, and has its like beside it, is a character
 FARTHEST = 0.75  # of a character's extent that a stroke may stand off
 
 
@@ -80,7 +83,7 @@ def find_characters(strength: Strength) -> list[Character]:
     strokes = np.append(False, _are_strokes(mask & (share > SAME_INK), rough, n))
     labels, n = ndimage.label(mask & (share > np.where(strokes[rough], WEAKEST, SAME_INK)), TOUCHING)
     pieces = _written(_pieces(labels, n, np.where(strokes[rough], rough, 0), ink), labels)
-    pieces = _one_of_two(_joined(pieces))
+    pieces = _one_of_two(_joined(_without_rules(pieces)))
     height = _typical(pieces)
     found = [
         _character(ink, labels, piece, corner)
@@ -104,17 +107,28 @@ def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> l
     )
     edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=n + 1)[1:]
     found = []
-    for i, (rows, columns) in enumerate(ndimage.find_objects(labels)):
-        if mass[i] < SPECK * mass.max():
-            continue
+    boxes = ndimage.find_objects(labels)
+    longest = np.array([max(s.stop - s.start for s in box) for box in boxes])
+    contacts = np.minimum(1, edge / longest)
+    inner = (1 - contacts) * (1 - contacts)
+    heavy = mass >= SPECK * (mass * inner).max()  # a finger or a dark corner does not make specks of digits
+    for i in np.flatnonzero(heavy).tolist():
+        rows, columns = boxes[i]
         own = labels[rows, columns] == i + 1
         box = rows.start, columns.start, rows.stop, columns.stop
         outline = np.argwhere(own & ~ndimage.binary_erosion(own)) + np.array(box[:2])
-        contact = min(1, edge[i] / max(own.shape))
-        free = central[i] * (1 - contact) * (1 - contact)
         origin = int(rough[tuple(outline[0])])
         found.append(
-            Piece([i + 1], origin or -i - 1, box, outline, float(mass[i]), float(level[i]), contact, float(free))
+            Piece(
+                [i + 1],
+                origin or -i - 1,
+                box,
+                outline,
+                float(mass[i]),
+                float(level[i]),
+                float(contacts[i]),
+                float(central[i] * inner[i]),
+            )
         )
     return sorted(found, key=lambda piece: -piece.mass)[:MOST]
 
@@ -167,6 +181,22 @@ def _is_a_frame(piece: Piece, pieces: list[Piece], labels: np.ndarray) -> bool:
     return whole.sum() > 0.82 * hull_area(own)[1]
 
 
+def _without_rules(pieces: list[Piece]) -> list[Piece]:
+    """Without lines drawn below several characters, as below a sum: they would reach from each to the next."""
+    writing = [piece for piece in pieces if not _is_level(piece)]
+    if not writing:
+        return pieces
+    height = _typical(writing)
+    rules = [
+        piece
+        for piece in pieces
+        if _is_level(piece)
+        and piece.width > LONG * height
+        and any(_underlines(piece, other, height) for other in writing)
+    ]
+    return [piece for piece in pieces if piece not in rules]
+
+
 def _joined(pieces: list[Piece]) -> list[Piece]:
     """Pieces that are one character each: first strokes with strokes, then crumbs with the nearest of them."""
     gaps = _gaps(pieces)
@@ -174,9 +204,17 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
     while True:
         crumb = [piece.extent < CRUMB * height for piece in pieces]
         strokes = [i for i, small in enumerate(crumb) if not small]
+        in_row = _in_rows(pieces, height)
         leader = list(range(len(pieces)))
-        for i, j in itertools.combinations(strokes, 2):
-            if leader[i] != leader[j] and _belong(pieces[j], pieces[i], gaps[i, j], height):
+        pairs = [
+            (i, j)
+            for i, j in itertools.combinations(strokes, 2)
+            if not (in_row[j] and gaps[i, j] > BETWEEN_ROWS * height)
+            and _belong(pieces[j], pieces[i], gaps[i, j], height)
+        ]
+        nearest = {j: min(gaps[i, j] for i, other in pairs if other == j) for _, j in pairs}
+        for i, j in pairs:
+            if leader[i] != leader[j] and gaps[i, j] <= max(2 * nearest[j], FAR * height):
                 leader = [leader[i] if one == leader[j] else one for one in leader]
         if leader == list(range(len(pieces))):
             break
@@ -186,6 +224,16 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
         near = [i for i in strokes if _belong(pieces[j], pieces[i], gaps[i, j], height)]
         leader[j] = min(near, key=lambda i: gaps[i, j], default=j)
     return _grouped(pieces, gaps, leader)[0]
+
+
+def _in_rows(pieces: list[Piece], height: float) -> list[bool]:
+    """Of each piece, whether it is like two others that are level with it: characters, and no strokes of a larger."""
+    top, left, bottom, right = np.array([piece.box for piece in pieces], dtype=float).T
+    high, middle = bottom - top, (top + bottom) / 2
+    upright = (high > CRUMB * height) & (high > (right - left) / 2)
+    alike = (np.maximum.outer(high, high) < 1.6 * np.minimum.outer(high, high)) & np.outer(upright, upright)
+    level = abs(np.subtract.outer(middle, middle)) < 0.5 * np.minimum.outer(high, high)
+    return [bool(n > 2) for n in (alike & level).sum(axis=1)]
 
 
 def _gaps(pieces: list[Piece]) -> np.ndarray:
@@ -211,7 +259,7 @@ def _grouped(pieces: list[Piece], gaps: np.ndarray, leader: list[int]) -> tuple[
 
 
 def _one_of_two(pieces: list[Piece]) -> list[Piece]:
-    """A stem and what points at its middle, alone on the paper, are one character: a kappa whose arms stand apart."""
+    """A stem and two arms that meet at its middle, alone on the paper, are one character: a kappa."""
     height = _typical(pieces)
     tall = [piece for piece in pieces if piece.height > 0.55 * height]
     rest = [piece for piece in pieces if piece.height <= 0.55 * height]
@@ -223,7 +271,9 @@ def _one_of_two(pieces: list[Piece]) -> list[Piece]:
     closest = gaps.argmin()
     rows = [(stem, stem.outline[nearest[closest], 0]), (other, other.outline[closest, 0])]
     middle = all(0.25 < (row - piece.box[0]) / piece.height < 0.75 for piece, row in rows)
-    if middle and gaps[closest] < 0.28 * whole.height and stem.width < 0.45 * stem.height:
+    level = other.outline[abs(other.outline[:, 0] - other.outline[closest, 0]) <= 0.02 * other.height, 1]
+    arms = stem.box[1] < other.box[1] and level.max() < (other.box[1] + other.box[3]) / 2  # nothing to their right
+    if middle and arms and gaps[closest] < 0.28 * whole.height and stem.width < 0.45 * stem.height:
         return [whole, *rest]
     return pieces
 
@@ -257,7 +307,7 @@ def _belong(small: Piece, large: Piece, gap: float, height: float) -> bool:
     )  # a stroke stands farther off than a crumb
     if gap > reach or (small.contact > 0 and large.contact == 0):
         return False
-    if _underlines(small, large, height) or _underlines(large, small, height):
+    if _is_below(small, large, height) or _is_below(large, small, height):
         return False
     a, b = small.box, large.box
     beside = min(a[3], b[3]) - max(a[1], b[1])
@@ -274,12 +324,28 @@ def _belong(small: Piece, large: Piece, gap: float, height: float) -> bool:
     return gap <= (0.25 if small.mass < 0.1 * large.mass else 0.15) * large.extent
 
 
+def _is_level(piece: Piece) -> bool:
+    """Whether it is a level stroke."""
+    return piece.height <= 0.3 * piece.width
+
+
 def _underlines(line: Piece, other: Piece, height: float) -> bool:
-    """Whether a level stroke lies below something tall."""
-    if line.width < 0.5 * height or line.height > 0.3 * line.width or other.height < 0.5 * height:
+    """Whether a level stroke lies below something tall, and close: a minus of the next line lies farther off."""
+    reach = 1 if line.width > LONG * height else 0.35
+    return _is_below(line, other, height) and _middle(line) - other.box[2] < reach * other.height
+
+
+def _is_below(line: Piece, other: Piece, height: float) -> bool:
+    """Whether a level stroke lies below something tall: no stroke of its."""
+    if not _is_level(line) or line.width < 0.5 * height or other.height < 0.5 * height:
         return False
-    under = (line.box[0] + line.box[2]) / 2 > other.box[2] - 0.1 * other.height
-    return under and min(line.box[3], other.box[3]) - max(line.box[1], other.box[1]) > 0.5 * other.width
+    overlap = min(line.box[3], other.box[3]) - max(line.box[1], other.box[1])
+    return _middle(line) > other.box[2] - 0.1 * other.height and overlap > 0.5 * other.width
+
+
+def _middle(piece: Piece) -> float:
+    """Its row."""
+    return (piece.box[0] + piece.box[2]) / 2
 
 
 def _character(ink: np.ndarray, labels: np.ndarray, piece: Piece, corner: tuple[int, int]) -> Character:

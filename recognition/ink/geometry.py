@@ -17,7 +17,11 @@ def resize(picture: np.ndarray, side: int) -> Image.Image:
 
 def distance(mask: np.ndarray) -> np.ndarray:
     """Of each pixel of the mask to the nearest one outside it; 0 outside."""
-    return np.asarray(ndimage.distance_transform_edt(mask))
+    found = np.zeros(mask.shape)
+    for box in ndimage.find_objects(mask.astype(np.uint8)):  # the smallest around all of it
+        around = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in box)
+        found[around] = ndimage.distance_transform_edt(mask[around])
+    return found
 
 
 def hull_area(mask: np.ndarray) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """Which characters are a line, and in which order they are read. No torch.
 
 Lines may slant and bend, and have gaps; small signs, such as a minus or a dot, stand anywhere between their top and
-bottom. Rows of several columns that are level with each other are one line.
+bottom. Rows of several columns that are level with each other are one line; if no row is, columns are read one after
+the other.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 LOW, TALL = 0.5, 2  # of a typical character's height; what is lower, or higher, tells little of where its line runs
 OFF = 0.6  # of a character's height; what stands farther above or below its line's course is of another line
 STEEPEST = 0.6  # of a line, rise over run
+GUTTER = 1.5  # typical heights between two columns
 COURSE = 3  # of a line's last characters, which tell where it leads
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
@@ -46,7 +48,22 @@ def in_lines(boxes: Sequence[Box]) -> list[list[int]]:
             lines[off.index(min(off))].append(i)
         else:
             lines.append([i])
-    return sorted(lines, key=lambda line: float(np.median(y[line])))
+    columns = _columns([(float(left[line].min()), float(right[line].max())) for line in lines], GUTTER * usual)
+    order = sorted(range(len(lines)), key=lambda n: (columns[n], float(np.median(y[lines[n]]))))
+    return [lines[n] for n in order]
+
+
+def _columns(spans: Sequence[tuple[float, float]], gutter: float) -> list[int]:
+    """The column of each line, by where it begins and ends: all 0 unless each column has several lines.
+
+    Where rows of two columns are level with each other they are one line, and so there is one column.
+    """
+    order = sorted(range(len(spans)), key=spans.__getitem__)
+    begins, ends = np.array([spans[n] for n in order]).T
+    apart = begins[1:] > np.maximum.accumulate(ends)[:-1] + gutter
+    found = np.zeros(len(spans), int)
+    found[order] = np.append(0, np.cumsum(apart))
+    return (found * (np.bincount(found).min() > 1)).tolist()
 
 
 def typical(heights: Sequence[float] | np.ndarray) -> float:

@@ -53,17 +53,28 @@ def _alone(grey: np.ndarray, region: np.ndarray, edge: int) -> np.ndarray:
     return grey[rows, columns]
 
 
-def _strength(grey: np.ndarray) -> Strength:
+def _strength(grey: np.ndarray, region: np.ndarray | None = None, noisy: bool | None = None) -> Strength:
+    """`region`: where noise is to be measured, if not all over; `noisy`: what is known of it, see `_is_noisy`."""
     grey = _without_specks(grey)
     level = np.float32(255) - grey if _is_light_on_dark(grey) else grey.astype(np.float32)
     side = max(level.shape)
-    apart = 1 + side // 200  # of pixels that differ by noise alone, but for the edges of strokes
-    noisy = np.median(abs(level - np.roll(level, apart, axis=0))) >= 1
+    noisy = _is_noisy(level) if noisy is None else noisy
     smooth = _blurred(level, max(side / 1000, 0.7 if noisy else 0)) if side > 100 else level
     ink = _darker(smooth, _paper(level))
-    difference = np.quantile(abs(ink - np.roll(ink, apart, axis=0)), 0.25)  # most of a page may be near ink
-    noise = 3.14 / math.sqrt(2) * float(difference)  # as of a normal distribution
+    apart = _differences(ink)
+    usual = np.quantile(apart if region is None else apart[region], 0.25)  # most of a page may be near ink
+    noise = 3.14 / math.sqrt(2) * float(usual)  # as of a normal distribution
     return Strength(np.clip(ink, 0, 1).astype(np.float32), noise)
+
+
+def _is_noisy(level: np.ndarray) -> bool:
+    return bool(np.median(_differences(level)) >= 1)
+
+
+def _differences(level: np.ndarray) -> np.ndarray:
+    """Of pixels that differ by noise alone, but for the edges of strokes."""
+    apart = 1 + max(level.shape) // 200
+    return abs(level - np.roll(level, apart, axis=0))
 
 
 def _paper(level: np.ndarray) -> np.ndarray:
@@ -140,11 +151,11 @@ def find_sheet(grey: np.ndarray) -> np.ndarray | None:
     """
     small = np.asarray(resize(grey, min(SMALL, max(grey.shape))))
     found = np.ones(small.shape, dtype=bool)
-    candidates = _sheets(small)
+    candidates, noisy = _sheets(small), _is_noisy(small.astype(np.float32))
     best = None
     while True:
         inner = [c for c in candidates if (c & ~found).sum() < 0.02 * c.sum() and c.sum() < 0.97 * found.sum()]
-        held = next((c for c in inner if _holds_the_ink(small, c, found)), None)
+        held = next((c for c in inner if _holds_the_ink(small, noisy, c, found)), None)
         if held is None:
             break
         best = found = held
@@ -208,11 +219,11 @@ def _is_a_sheet(region: np.ndarray) -> bool:
     return area > 0.92 * hull and (area > 0.88 * rectangle or edges >= 2)
 
 
-def _holds_the_ink(small: np.ndarray, sheet: np.ndarray, around: np.ndarray) -> bool:
+def _holds_the_ink(small: np.ndarray, noisy: bool, sheet: np.ndarray, around: np.ndarray) -> bool:
     """Whether of what is written nearly all is in the sheet, and nothing crosses its edge."""
     side = min(sheet.any(axis=0).sum(), sheet.any(axis=1).sum())
     beyond = around & ~ndimage.binary_dilation(sheet, TOUCHING, iterations=5)
-    inside, outside = (_largest(small, region, side) for region in (sheet, beyond))
+    inside, outside = (_largest(small, noisy, region, side) for region in (sheet, beyond))
     return inside > max(0.01, 2 * outside)
 
 
@@ -221,12 +232,12 @@ def _contrast(small: np.ndarray, window: int) -> np.ndarray:
     return ndimage.maximum_filter(small, window).astype(int) - ndimage.minimum_filter(small, window)
 
 
-def _largest(small: np.ndarray, region: np.ndarray, longest: float) -> float:
+def _largest(small: np.ndarray, noisy: bool, region: np.ndarray, longest: float) -> float:
     """Extent, in pixels times contrast and the third power of strength, of the largest piece of ink in the region: no
     blot, button or hole of a letter, no bar longer than `longest`, not at the region's edge."""
     if region.sum() < 50:
         return 0
-    ink, noise, _ = _strength(_alone(small, region, 3))
+    ink, noise, _ = _strength(_alone(small, region, 3), region, noisy)
     pieces, n = ndimage.label((ink > max(6 * noise, 0.08)) & region, TOUCHING)
     if not n:
         return 0

@@ -23,6 +23,7 @@ from recognition.training.checkpoints import Checkpoint
 UNKNOWN = "?"  # what is read where there is no character of the network's
 SURE = 0.9  # a reading's probability; of digits upright 97 % are above it, turned by 180 degrees 65 %, by 90 20 %
 MANY = 5  # so many characters that are surely read show that a picture is upright
+STROKE = 0.3  # of a character's extent: what is narrower is a single stroke
 TWO_LINES = 1.5  # of the typical height: what is higher may be one above the other
 CLEARLY = 0.1  # of a sheet's characters, and at least 2: so many more must be surely read for it to be turned
 
@@ -208,7 +209,8 @@ def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     6 might be 9, so that in doubt it is not turned.
     """
     seen = look(checkpoint, grey, 0)
-    if not seen or sure(seen) >= max(MANY, (1 - CLEARLY) * len(seen)):
+    telling = sum(tells(one) for one in seen)
+    if not seen or sure(seen) >= max(MANY, (1 - CLEARLY) * telling):
         return 0, seen
     sideways = look(
         checkpoint, grey, 90
@@ -226,8 +228,13 @@ def look(checkpoint: Checkpoint, grey: np.ndarray, turn: int) -> list[Seen]:
 
 
 def sure(seen: Sequence[Seen]) -> int:
-    """How many characters are surely read."""
-    return sum(one.known and float(one.row.max()) > math.log(SURE) for one in seen)
+    """How many characters are surely read, of those that tell which side is up."""
+    return sum(tells(one) and one.known and float(one.row.max()) > math.log(SURE) for one in seen)
+
+
+def tells(one: Seen) -> bool:
+    """Whether a character tells which side is up: a stroke alone may be a one, or a minus on its side."""
+    return min(one.character.ink.shape) > STROKE * max(one.character.ink.shape)
 
 
 def see(checkpoint: Checkpoint, characters: Sequence[Character]) -> list[Seen]:
