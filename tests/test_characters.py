@@ -10,7 +10,7 @@ from test_handwriting import FIVE, FOUR, XI, page, read, shifted_difference, str
 
 from recognition.ink.characters import find_characters
 from recognition.ink.geometry import hull_area
-from recognition.ink.paper import find_sheet, strength
+from recognition.ink.paper import _median, find_sheet, strength
 from recognition.ink.ruling import without_ruling
 
 BOX = [[(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]]
@@ -197,6 +197,12 @@ def test_salt_and_pepper_is_left_out_and_a_line_of_one_pixel_is_not():
     thin = page(strokes(*FOUR, width=1, side=120, height=80, at=(60, 60)))
     assert (abs(ndimage.median_filter(thin, 3).astype(int) - thin) > 60).mean() > 0.005  # it would be taken for specks
     assert shifted_difference(read(grey), read(thin)) < 0.2
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (61, 97), (3, 3), (1, 7)])
+def test_the_median_of_nine_is_scipys(shape):
+    grey = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    np.testing.assert_array_equal(_median(grey), ndimage.median_filter(grey, 3, mode="nearest"))
 
 
 # ---- the sheet

@@ -95,23 +95,20 @@ def find_characters(strength: Strength) -> list[Character]:
 
 def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> list[Piece]:
     """Heaviest first; without specks, of which noise has many."""
-    index = np.arange(1, n + 1)
-    height, width = labels.shape
-    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+    there = np.nonzero(labels)
+    y, x = (np.linspace(-1, 1, length)[at] for length, at in zip(labels.shape, there, strict=True))
     outwards = np.maximum(y * y, x * x)
-    third = ink * ink * ink
-    mass = np.asarray(ndimage.sum(ink, labels, index))
-    level = _level(ink, labels, n)
-    central = np.asarray(
-        ndimage.sum(third * (1 - outwards * outwards), labels, index) / ndimage.sum(third, labels, index)
-    )
+    of, shares = labels[there], ink[there]
+    third = shares * shares * shares
+    mass, level = _sums(shares, of, n), _level(ink, labels, n)
+    central = _sums(third * (1 - outwards * outwards), of, n) / _sums(third, of, n)
     edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=n + 1)[1:]
-    found = []
     boxes = ndimage.find_objects(labels)
     longest = np.array([max(s.stop - s.start for s in box) for box in boxes])
     contacts = np.minimum(1, edge / longest)
     inner = (1 - contacts) * (1 - contacts)
     heavy = mass >= SPECK * (mass * inner).max()  # a finger or a dark corner does not make specks of digits
+    found = []
     for i in np.flatnonzero(heavy).tolist():
         rows, columns = boxes[i]
         own = labels[rows, columns] == i + 1
@@ -146,9 +143,15 @@ def _are_strokes(strong: np.ndarray, rough: np.ndarray, n: int) -> np.ndarray:
 
 def _level(ink: np.ndarray, labels: np.ndarray, n: int) -> np.ndarray:
     """Each piece's level of strong ink: fourth over third powers, so that a wide weak part counts for little."""
-    index = np.arange(1, n + 1)
-    third = ink * ink * ink
-    return np.asarray(ndimage.sum(third * ink, labels, index) / ndimage.sum(third, labels, index))
+    there = labels > 0
+    of, shares = labels[there], ink[there]
+    third = shares * shares * shares
+    return _sums(third * shares, of, n) / _sums(third, of, n)
+
+
+def _sums(values: np.ndarray, labels: np.ndarray, n: int) -> np.ndarray:
+    """Of the values of each label from 1 to n."""
+    return np.bincount(labels, values, n + 1)[1:]
 
 
 def _written(pieces: list[Piece], labels: np.ndarray) -> list[Piece]:
