@@ -212,9 +212,8 @@ def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     telling = sum(tells(one) for one in seen)
     if not seen or sure(seen) >= max(MANY, (1 - CLEARLY) * telling):
         return 0, seen
-    sideways = look(
-        checkpoint, grey, 90
-    )  # found anew: characters side by side stay apart, and those one above the other may not
+    # Found anew: characters side by side stay apart, and those one above the other may not.
+    sideways = look(checkpoint, grey, 90)
     ways = {0: seen, 90: sideways, 180: see_upside_down(checkpoint, seen), 270: see_upside_down(checkpoint, sideways)}
     best = max(ways, key=lambda turn: sure(ways[turn]))
     if sure(ways[best]) - sure(seen) < max(2, CLEARLY * len(seen)):

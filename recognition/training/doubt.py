@@ -22,7 +22,7 @@ from recognition.training import evaluation, scores
 from recognition.training.datasets import Normalisation, Split
 
 KEPT = 0.98  # share of pictures of what was learned that is to count as known
-PROTOTYPES = 400  # of a class, at most; 200 let 2 in 100 more of other characters pass
+PROTOTYPES = 400  # of a class, at most; 200 let 1 in 100 more of other characters pass
 ROUNDS = 5  # of k-means; 20 tell no more apart
 NEAREST = 2  # prototypes whose mean distance counts: one alone may be of strange pictures, many are never all near
 FURTHEST = 2.0  # the greatest cosine distance there is
