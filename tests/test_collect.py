@@ -96,7 +96,7 @@ def test_what_can_be_no_writer_is_one_line(writer, gather, tmp_path):
         ([list("0123456789")], [9], "9 found of 10"),
         ([list("123"), list("45")], [3, 4], "4 found of 2 in line 2"),
         ([list("12")], [1, 1], "2 lines found of 1"),
-        ([["x"], ["y"]], [9], "1 lines found of 2"),
+        ([["x"], ["y"]], [9], "1 line found of 2"),
     ],
 )
 def test_counts_agree_line_by_line(said, found, wrong):

@@ -116,7 +116,7 @@ def mismatch(said: Sequence[Sequence[str]], found: Sequence[int]) -> str | None:
     if len(said) == 1 and len(said[0]) == 1:
         return None
     if len(said) != len(found):
-        return f"{len(found)} lines found of {len(said)}"
+        return f"{len(found)} {'line' if len(found) == 1 else 'lines'} found of {len(said)}"
     for number, (names, n) in enumerate(zip(said, found, strict=True), 1):
         if len(names) not in (1, n):
             return f"{n} found of {len(names)}{f' in line {number}' if len(said) > 1 else ''}"
