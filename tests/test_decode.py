@@ -246,12 +246,29 @@ def test_a_picture_is_decoded_in_room_that_was_taken_for_it(tmp_path, monkeypatc
     assert seen == [MAX_BYTES - taken] and decode.ROOM.left == MAX_BYTES
 
 
-def test_of_a_jpeg_what_is_decoded_counts(tmp_path):
-    """As of 200 megapixels, which phones take."""
+def test_of_a_jpeg_what_is_decoded_counts_and_what_is_kept_meanwhile(tmp_path, monkeypatch):
+    """Progressive, or with each colour in a scan of its own, all of it is kept."""
+    monkeypatch.setattr(decode, "LEAST_BYTES", 0)
+    decoded, kept = 1500**2 * decode.BYTES_A_PIXEL, 2 * 6000**2 * 1.5
     page("RGB", side=6000).save(tmp_path / "1.jpg")
-    with decode._opened(tmp_path / "1.jpg") as image:
-        assert decode._to_decode(image) == 2 * 6000**2 * 1.5 + 1500**2 * decode.BYTES_A_PIXEL
-    assert 2 * 16_320 * 12_240 * 1.5 + 2040 * 1530 * decode.BYTES_A_PIXEL < MAX_BYTES
+    page("RGB", side=6000).save(tmp_path / "2.jpg", progressive=True)
+    together, first = b"\xff\xda\0\x0c\3\1\0\2\x11\3\x11\0\x3f\0", b"\xff\xda\0\x08\1\1\0\0\x3f\0"
+    (tmp_path / "3.jpg").write_bytes((tmp_path / "1.jpg").read_bytes().replace(together, first))
+    for name, bytes_taken in ("1.jpg", decoded), ("2.jpg", decoded + kept), ("3.jpg", decoded + kept):
+        with decode._opened(tmp_path / name) as image:
+            assert decode._to_decode(image) == bytes_taken
+    assert 2 * 16_320 * 12_240 * 1.5 + 2040 * 1530 * decode.BYTES_A_PIXEL < MAX_BYTES  # 200 megapixels of a phone
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_of_a_jpeg_more_pixels_are_read_than_pillow_opens(tmp_path, monkeypatch, mode):
+    """Its limit is on what is decoded: other formats keep it."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    page(mode).save(tmp_path / "1.jpg")
+    assert read_grey(tmp_path / "1.jpg").shape == (300, 300)
+    page("RGB").save(tmp_path / "1.png")
+    with pytest.raises(UserError, match=r"1\.png: too large"):
+        read_grey(tmp_path / "1.png")
 
 
 def test_pictures_wait_until_there_is_room_for_them():

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import PIL
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from recognition.base.errors import UserError
 
@@ -68,7 +69,7 @@ UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes 
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged notes in a picture that is read
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the budget of bytes decides
-Image.MAX_IMAGE_PIXELS = 100_000_000  # Pillow refuses twice as many, before anything of them is decoded
+Image.MAX_IMAGE_PIXELS = 100_000_000  # Pillow refuses twice as many, before anything of them is decoded; see _opened
 Image.core.set_block_size(64 << 20)  # of smaller blocks the C library keeps what was freed, for each thread its own
 Image.preinit()  # the five formats that come first in FORMATS, or the first picture would have Pillow import all
 
@@ -145,7 +146,14 @@ def read_picture(path: Path) -> Picture:
 
 
 def _opened(path: Path) -> Image.Image:
-    return Image.open(path, formats=list(FORMATS))
+    """A JPEG of any size: it is decoded smaller, and how much that takes is known before."""
+    try:
+        return Image.open(path, formats=list(FORMATS))
+    except Image.DecompressionBombError as error:
+        try:
+            return JpegImageFile(path)
+        except SyntaxError:
+            raise error from None
 
 
 def _needed(path: Path) -> int:
@@ -162,13 +170,26 @@ def _needed(path: Path) -> int:
 
 
 def _to_decode(image: Image.Image) -> int:
-    """Bytes: of the pixels, and of all of a JPEG's coefficients, which a progressive one keeps, however small it is
-    decoded."""
-    blocks = [across * down for _, across, down, _ in getattr(image, "layer", ())]  # of each colour, beside the others'
-    coefficients = 2 * image.width * image.height * sum(blocks) / max([1, *blocks])
+    """Bytes: of the pixels, and of all of a JPEG's coefficients, where they are kept, however small it is decoded."""
+    coefficients = 0.0
+    if isinstance(image, JpegImageFile) and not _in_one_scan(image):
+        blocks = [across * down for _, across, down, _ in image.layer]  # of each colour, beside the others'
+        coefficients = 2 * image.width * image.height * sum(blocks) / max(blocks)
     image.draft(*DRAFT)
     pixels = image.width * image.height * HUNGRIER.get(image.format or "", BYTES_A_PIXEL)
     return round(max(LEAST_BYTES, pixels + coefficients))
+
+
+def _in_one_scan(image: JpegImageFile) -> bool:
+    """Whether a JPEG has all of a block's coefficients, of all colours, together: neither progressive nor colour by
+    colour. It is to have just been opened, which ends behind the header of its first scan."""
+    n, file = len(image.layer), image.fp
+    header = b"\xff\xda" + (6 + 2 * n).to_bytes(2) + bytes([n])
+    end = file.tell()
+    file.seek(max(0, end - 8 - 2 * n))
+    begins = file.read(len(header))
+    file.seek(end)
+    return begins == header and "progressive" not in image.info
 
 
 def _is_heif(path: Path) -> bool:
