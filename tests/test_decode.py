@@ -113,6 +113,18 @@ def test_a_picture_is_turned_once(tmp_path, suffix, orientation):
     assert np.abs(read_grey(path).astype(int) - upright).mean() < 8
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_a_strip_is_scaled_by_other_factors_across_than_along(tmp_path, suffix, orientation):
+    """As each is rounded to whole pixels; the upright original is low."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    size = (2999, 5) if orientation == 1 else (5, 2999)
+    Image.new("L", size, 200).save(tmp_path / f"1.{suffix}", exif=exif)
+    grey, (along, across) = decode.read_picture(tmp_path / f"1.{suffix}")
+    assert (grey.shape[1] * along, grey.shape[0] * across) == pytest.approx((2999, 5)) and along > across + 0.1
+
+
 # ---- within a budget
 
 

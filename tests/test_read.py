@@ -243,8 +243,8 @@ def test_a_text_has_signs_side_by_side_and_names_apart():
 
 
 def test_a_row_has_the_box_on_the_original_and_what_is_not_known_is_no_class():
-    page = Page(Path("a/b.jpg"), sheet_with("4", "2", known=False), 3.264)
-    assert page.rows() == [["a/b.jpg", 1, place, 0, 0, 29, 29, "?", 1.0, 1.0] for place in (1, 2)]
+    page = Page(Path("a/b.jpg"), sheet_with("4", "2", known=False), (3.264, 3.1))
+    assert page.rows() == [["a/b.jpg", 1, place, 0, 0, 29, 28, "?", 1.0, 1.0] for place in (1, 2)]
 
 
 def test_a_drawing_is_the_picture_with_frames_and_labels():

@@ -66,6 +66,7 @@ UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes 
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged notes in a picture that is read
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the budget of bytes decides
@@ -109,7 +110,7 @@ ROOM = Room(MAX_BYTES)
 
 class Picture(NamedTuple):
     grey: np.ndarray  # (H, W) uint8, upright, at most MAX_SIDE high and wide
-    scale: float  # pixels of the upright original to one of `grey`
+    scale: tuple[float, float]  # pixels of the upright original to one of `grey`, to the right and down
 
 
 def read_grey(path: Path) -> np.ndarray:
@@ -125,9 +126,7 @@ def read_picture(path: Path) -> Picture:
     """
     try:
         with ROOM.taken(_needed(path)), _opened(path) as image:
-            side = max(image.size)
-            grey = _decode(image)
-            return Picture(grey, side / max(grey.shape))
+            return _decode(image)
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         room = f"{MAX_BYTES / 1e9:g} GB"
         raise UserError(
@@ -198,10 +197,13 @@ def _is_heif(path: Path) -> bool:
     return begins[4:8] == b"ftyp" and begins[8:] in HEIF
 
 
-def _decode(image: Image.Image) -> np.ndarray:
+def _decode(image: Image.Image) -> Picture:
+    width, height = image.size
     image.draft(*DRAFT)
     image.load()  # a TIFF is turned by Pillow itself, and has lost its note then
-    upright = UPRIGHT.get(_orientation(image))
+    orientation = _orientation(image)
+    if orientation in SIDEWAYS:
+        width, height = height, width
     if image.mode.startswith(("I", "F")):  # 16 bits and more: their own range counts, often it is not the full one
         image = Image.fromarray(_stretch(image))
     elif image.mode == "P" or image.has_transparency_data:
@@ -216,7 +218,9 @@ def _decode(image: Image.Image) -> np.ndarray:
     image = image.convert("L")
     if max(image.size) > MAX_SIDE:
         image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
-    return np.asarray(image if upright is None else image.transpose(upright))
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
+    return Picture(np.asarray(image), (width / image.width, height / image.height))
 
 
 def _orientation(image: Image.Image) -> object:

@@ -120,13 +120,19 @@ class Page(NamedTuple):
 
     path: Path
     sheet: Sheet
-    scale: float  # pixels of the upright original to one of the sheet's boxes
+    scale: tuple[float, float]  # pixels of the upright original to one of the sheet's boxes, to the right and down
+
+    def box(self, read: Read) -> Box:
+        """A character's box on the upright original; right and bottom are the first pixels beyond it."""
+        left, top, right, bottom = read.box
+        across, down = self.scale
+        return round(across * left), round(down * top), round(across * right), round(down * bottom)
 
     def rows(self) -> list[list[str | int | float]]:
-        """A row for each character, its cells as `sheet_columns` names them; boxes on the upright original."""
+        """A row for each character, its cells as `sheet_columns` names them."""
         return [
             [
-                *(self.path.as_posix(), line, place, *(round(self.scale * end) for end in read.box)),
+                *(self.path.as_posix(), line, place, *self.box(read)),
                 *(read.prediction if read.known else UNKNOWN, max(read.probabilities), *read.probabilities),
             ]
             for line, reads in enumerate(self.sheet.lines, 1)
