@@ -22,7 +22,6 @@ from recognition.base.determinism import pin_arithmetic
 from recognition.base.errors import UserError, one_line, visible
 
 if TYPE_CHECKING:
-    import numpy as np
     from tqdm import tqdm
 
     from recognition.ink.pictures import Found
@@ -50,16 +49,19 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
 def read(paths: list[Path], model: Path, table: Path | None, folder: Path | None) -> int:
     """Print what is written in every picture, line by line; returns the exit code."""
     from recognition.ink import read
+    from recognition.ink.decode import read_picture
     from recognition.ink.draw import draw
 
     checkpoint, found, bar = begin(paths, model)
     names = dict(zip(found.pictures, distinct([path.stem for path in found.pictures]), strict=True))
 
-    def show(path: Path, grey: "np.ndarray", sheet: read.Sheet) -> None:
+    def show(page: read.Page) -> None:
         if folder:
-            drawing = folder / f"{names[path]}.png"
+            photo, scale = read_picture(page.path, colour=True)
+            labelled = [(page.box(one), one.sign) for line in page.sheet.lines for one in line]
+            drawing = folder / f"{names[page.path]}.png"
             try:
-                files.write_png(drawing, draw(grey, [(one.box, one.sign) for line in sheet.lines for one in line]))
+                files.write_png(drawing, draw(photo, labelled, scale))
             except OSError as error:
                 raise UserError(f"{drawing}: {error.strerror}; name a folder that can be written") from None
 

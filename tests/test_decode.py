@@ -113,6 +113,22 @@ def test_a_picture_is_turned_once(tmp_path, suffix, orientation):
     assert np.abs(read_grey(path).astype(int) - upright).mean() < 8
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "CMYK", "I;16"])
+def test_in_colour_it_is_upright_too_and_larger(tmp_path, mode):
+    pixels = np.full((300, 400, 3), (230, 220, 200), np.uint8)
+    pixels[:150, :200] = 40, 60, 160
+    path = tmp_path / ("1.jpg" if mode in ("RGB", "CMYK") else "1.png")
+    exif = Image.Exif()
+    exif[0x0112] = 8  # the camera's side is up
+    large = Image.fromarray(pixels).resize((4000, 3000)).transpose(Image.Transpose.ROTATE_270)
+    large = large.convert("L").convert("I").convert("I;16") if mode == "I;16" else large.convert(mode)
+    large.save(path, exif=exif)
+    found, scale = decode.read_picture(path, colour=True)
+    assert found.shape == (1500, decode.COLOUR_SIDE, 3) and scale == (2, 2)
+    expected = np.asarray(Image.fromarray(pixels).convert("RGB" if mode not in ("L", "I;16") else "L").convert("RGB"))
+    assert np.abs(found[::5, ::5] - expected.astype(int)).mean() < (40 if mode == "I;16" else 5)
+
+
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
 def test_a_strip_is_scaled_by_other_factors_across_than_along(tmp_path, suffix, orientation):
@@ -243,7 +259,7 @@ def test_what_takes_more_than_the_room_is_refused_before_it_is_decoded(tmp_path,
     page(mode).save(tmp_path / name, **options)
     monkeypatch.setattr(decode, "LEAST_BYTES", 0)
     monkeypatch.setattr(decode, "ROOM", Room(90_000 * 8))
-    monkeypatch.setattr(decode, "_decode", lambda image: pytest.fail("it was decoded"))
+    monkeypatch.setattr(decode, "_decode", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(UserError, match=rf"{name}: too large"):
         read_grey(tmp_path / name)
 
@@ -252,7 +268,7 @@ def test_a_picture_is_decoded_in_room_that_was_taken_for_it(tmp_path, monkeypatc
     page("RGB", side=2400).save(tmp_path / "1.png")
     seen = []
     real = decode._decode
-    monkeypatch.setattr(decode, "_decode", lambda image: seen.append(decode.ROOM.left) or real(image))
+    monkeypatch.setattr(decode, "_decode", lambda *given: seen.append(decode.ROOM.left) or real(*given))
     read_grey(tmp_path / "1.png")
     taken = 2400**2 * decode.BYTES_A_PIXEL + (tmp_path / "1.png").stat().st_size
     assert seen == [MAX_BYTES - taken] and decode.ROOM.left == MAX_BYTES

@@ -15,7 +15,7 @@ from recognition import __main__, networks
 from recognition.base.determinism import generator
 from recognition.ink import read
 from recognition.ink.characters import Character
-from recognition.ink.draw import draw
+from recognition.ink.draw import COLOUR, draw
 from recognition.ink.read import Page, Read, Sheet
 from recognition.training import checkpoints, datasets, doubt
 from recognition.training.augmentation import Distortion
@@ -252,8 +252,8 @@ def test_a_drawing_is_the_picture_with_frames_and_labels():
     drawn = np.asarray(draw(grey, [((30, 40, 60, 80), "α")]))
     changed = (drawn != 200).any(axis=2)
     assert drawn.shape == (90, 120, 3)
-    assert changed[40:81, [30, 60]].all() and changed[[40, 80], 30:61].all()
-    assert changed[:40].any() and not changed[41:80, 31:60].any() and not changed[:, 61:].any()
+    assert changed[40:80, [30, 59]].all() and changed[[40, 79], 30:60].all()
+    assert changed[:40].any() and not changed[41:79, 31:59].any() and not changed[:, 60:].any()
 
 
 # ---- the command
@@ -312,6 +312,25 @@ def test_boxes_are_on_the_upright_original_however_it_was_decoded(command, page,
     rows = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
     found = [[int(row[end]) for end in ("left", "top", "right", "bottom")] for row in rows]
     np.testing.assert_allclose(found, [3 * np.array(box) for line in boxes for box in line], atol=12)
+
+
+def test_drawn_is_the_upright_photo_in_its_colours_with_the_boxes_of_the_table(command, page, tmp_path):
+    grey, boxes, text = page
+    size = 5 * grey.shape[1], 5 * grey.shape[0]
+    colours = [Image.fromarray(grey), Image.new("L", grey.shape[::-1], 120), Image.fromarray(grey)]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera's side is up
+    photo = Image.merge("RGB", colours).resize(size).transpose(Image.Transpose.ROTATE_90)
+    photo.save(tmp_path / "photo.jpg", exif=exif, quality=95, subsampling=0)
+    assert command(tmp_path / "photo.jpg", "--csv", tmp_path / "a.csv", "--pictures", tmp_path)[1] == f"{text}\n"
+    drawn = np.asarray(Image.open(tmp_path / "photo.png")).astype(int)
+    assert drawn.shape[:2] == (round(2000 * size[1] / size[0]), 2000)
+    scale = size[0] / 2000
+    for row in csv.DictReader((tmp_path / "a.csv").read_text().splitlines()):
+        left, top, right, bottom = (round(int(row[end]) / scale) for end in ("left", "top", "right", "bottom"))
+        frame = [drawn[top:bottom, left], drawn[top:bottom, right - 1], drawn[top, left:right], drawn[bottom - 1, left:right]]
+        assert all((pixels == COLOUR).all() for pixels in frame)
+    np.testing.assert_allclose(drawn[5, 5], (PAPER, 120, PAPER), atol=4)
 
 
 def test_several_pictures_are_named_and_what_cannot_be_read_is_told(command, page, digits, tmp_path):

@@ -20,9 +20,9 @@ BYTES_A_PIXEL = 9  # of a picture that is decoded: with a palette, its colours w
 HUNGRIER = {"TIFF": 12, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # whose decoders hold it several times, as measured
 ICON = b"\0\0\1\0"  # what an ICO begins with
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # the brands of what iPhones take
-LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE
+LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE; of colours as much more as they are larger
 MAX_SIDE = 1000  # pixels to work on: a pen of 1 % of the height is then still 10 wide
-DRAFT = ("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8, where that is large enough
+COLOUR_SIDE = 2000  # pixels to look at
 
 FORMATS = {  # that are read, and how their files' names end: all of Pillow's with such an end, but for a few
     # EPS is handed to Ghostscript, a program that it can give orders; WMF, BUFR, GRIB, HDF5 and MPEG have no decoder;
@@ -109,24 +109,25 @@ ROOM = Room(MAX_BYTES)
 
 
 class Picture(NamedTuple):
-    grey: np.ndarray  # (H, W) uint8, upright, at most MAX_SIDE high and wide
-    scale: tuple[float, float]  # pixels of the upright original to one of `grey`, to the right and down
+    pixels: np.ndarray  # (H, W) or (H, W, 3) uint8, upright
+    scale: tuple[float, float]  # pixels of the upright original to one of these, to the right and down
 
 
 def read_grey(path: Path) -> np.ndarray:
     """Decode a picture to (H, W) uint8 grey values, upright, at most MAX_SIDE high and wide. Raises UserError."""
-    return read_picture(path).grey
+    return read_picture(path).pixels
 
 
-def read_picture(path: Path) -> Picture:
-    """Decode a picture to grey values.
+def read_picture(path: Path, colour: bool = False) -> Picture:
+    """Decode a picture to grey values, at most MAX_SIDE high and wide, or to colours, at most COLOUR_SIDE.
 
     What is transparent becomes white, or black where the ink is white. Of an animation or several
     pages, the first. Raises UserError.
     """
+    kind = ("RGB", COLOUR_SIDE) if colour else ("L", MAX_SIDE)
     try:
-        with ROOM.taken(_needed(path)), _opened(path) as image:
-            return _decode(image)
+        with ROOM.taken(_needed(path, *kind)), _opened(path) as image:
+            return _decode(image, *kind)
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         room = f"{MAX_BYTES / 1e9:g} GB"
         raise UserError(
@@ -155,7 +156,7 @@ def _opened(path: Path) -> Image.Image:
             raise error from None
 
 
-def _needed(path: Path) -> int:
+def _needed(path: Path, mode: str, side: int) -> int:
     """Bytes to decode a picture in.
 
     To look at it takes some, too: some of Pillow's readers take in the whole file, and join its parts. An icon is
@@ -165,18 +166,18 @@ def _needed(path: Path) -> int:
     with path.open("rb") as file:
         icon = file.read(len(ICON)) == ICON
     with ROOM.taken(max(2 * size, MAX_BYTES if icon else 0)), _opened(path) as image:
-        return _to_decode(image) + size
+        return _to_decode(image, mode, side) + size
 
 
-def _to_decode(image: Image.Image) -> int:
+def _to_decode(image: Image.Image, mode: str = "L", side: int = MAX_SIDE) -> int:
     """Bytes: of the pixels, and of all of a JPEG's coefficients, where they are kept, however small it is decoded."""
     coefficients = 0.0
     if isinstance(image, JpegImageFile) and not _in_one_scan(image):
         blocks = [across * down for _, across, down, _ in image.layer]  # of each colour, beside the others'
         coefficients = 2 * image.width * image.height * sum(blocks) / max(blocks)
-    image.draft(*DRAFT)
+    image.draft(mode, (side, side))  # a JPEG at 1/2, 1/4 or 1/8, where that is large enough
     pixels = image.width * image.height * HUNGRIER.get(image.format or "", BYTES_A_PIXEL)
-    return round(max(LEAST_BYTES, pixels + coefficients))
+    return round(max(LEAST_BYTES * (side / MAX_SIDE) ** 2, pixels + coefficients))
 
 
 def _in_one_scan(image: JpegImageFile) -> bool:
@@ -197,9 +198,9 @@ def _is_heif(path: Path) -> bool:
     return begins[4:8] == b"ftyp" and begins[8:] in HEIF
 
 
-def _decode(image: Image.Image) -> Picture:
+def _decode(image: Image.Image, mode: str, side: int) -> Picture:
     width, height = image.size
-    image.draft(*DRAFT)
+    image.draft(mode, (side, side))
     image.load()  # a TIFF is turned by Pillow itself, and has lost its note then
     orientation = _orientation(image)
     if orientation in SIDEWAYS:
@@ -210,14 +211,14 @@ def _decode(image: Image.Image) -> Picture:
         image = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
     elif image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    factor = max(1, max(image.size) // MAX_SIDE)
+    factor = max(1, max(image.size) // side)
     if factor > 1:
         image = image.reduce(factor)
     if image.mode in ("LA", "RGBA"):
         image = _flatten(image.convert("RGBA"))
-    image = image.convert("L")
-    if max(image.size) > MAX_SIDE:
-        image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
+    image = image.convert(mode)
+    if max(image.size) > side:
+        image.thumbnail((side, side), Image.Resampling.BOX)
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])
     return Picture(np.asarray(image), (width / image.width, height / image.height))
@@ -255,7 +256,6 @@ def _flatten(image: Image.Image) -> Image.Image:
     for paper in ("white", "black"):
         flat = Image.new("RGBA", image.size, paper)
         flat.alpha_composite(image)
-        flat = flat.convert("L")
-        if np.ptp(np.asarray(flat)) > 8:
+        if np.ptp(np.asarray(flat.convert("L"))) > 8:
             break
     return flat

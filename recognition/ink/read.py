@@ -141,8 +141,8 @@ class Page(NamedTuple):
 
 
 def sheet_columns(classes: list[str]) -> list[str]:
-    """The names of a row's cells: which line and place, from 1, the box in pixels, the reading, `?` for what is not
-    known, its probability, then the probability of every class."""
+    """The names of a row's cells: which line and place, from 1, the box in pixels, right and bottom the first beyond it,
+    the reading, `?` for what is not known, its probability, then the probability of every class."""
     return ["path", "line", "place", "left", "top", "right", "bottom", "prediction", "probability", *classes]
 
 
@@ -150,21 +150,21 @@ def read_sheets(
     checkpoint: Checkpoint,
     pictures: Sequence[Path],
     seen: Callable[[int], object] = lambda n: None,
-    show: Callable[[Path, np.ndarray, Sheet], object] = lambda path, grey, sheet: None,
+    show: Callable[[Page], object] = lambda page: None,
 ) -> tuple[list[Page], list[str]]:
     """Read all that is written in every picture that can be read. Returns the pages, and a line for each picture that
     cannot.
 
-    `seen` is called with the number done since its last call; `show` with each picture's grey values, from any thread.
+    `seen` is called with the number done since its last call; `show` with each page, from any thread.
     """
 
     def page(path: Path) -> Page:
         grey, scale = read_picture(path)
-        found = sheet(checkpoint, grey)
-        if not found.lines:
+        found = Page(path, sheet(checkpoint, grey), scale)
+        if not found.sheet.lines:
             no_ink(path)
-        show(path, grey, found)
-        return Page(path, found, scale)
+        show(found)
+        return found
 
     found = side_by_side(page, pictures, seen)
     failures = [str(one) for one in found if isinstance(one, UserError)]
