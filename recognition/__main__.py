@@ -86,8 +86,12 @@ def begin(paths: list[Path], model: Path) -> tuple["Checkpoint", "Found", "tqdm"
     door.imported()
     pin_torch()
     checkpoint = checkpoints.load(model)
-    found = pictures.find_pictures(paths)
-    for note in found.notes():
+    given = [*dict.fromkeys(paths)]
+    found = pictures.find_pictures(given)
+    once = [*dict.fromkeys(found.pictures)]
+    again = ["what is given more than once is read once"] if (given, once) != (paths, found.pictures) else []
+    found = found._replace(pictures=once)
+    for note in again + found.notes():
         print(one_line(note), file=sys.stderr)
     if not found.pictures and not found.unread:
         raise UserError(f"{paths[0]}: no pictures there; their names end in .jpg, .png or another such suffix")

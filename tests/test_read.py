@@ -356,6 +356,19 @@ def test_drawings_of_pictures_of_the_same_name_stay_apart(command, digits, tmp_p
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["7.png", "7_2.png", "7_3.png"]
 
 
+@pytest.mark.parametrize("name", ["read", "predict"])
+def test_a_picture_that_is_given_again_is_read_once(command, digits, tmp_path, name):
+    """And drawn once: two threads would write the same file."""
+    for path, (_, ink) in zip((tmp_path / "a.png", tmp_path / "b.png"), digits, strict=False):
+        Image.fromarray(sheet_of([[ink]])[0]).save(path)
+    once = command(tmp_path, name=name)
+    assert once[0] == 0 and once[2] == []
+    for given in [(tmp_path, tmp_path), (tmp_path, tmp_path / "a.png"), (*sorted(tmp_path.iterdir()), tmp_path / "a.png")]:
+        assert command(*given, name=name) == (*once[:2], ["what is given more than once is read once"])
+    command(tmp_path, tmp_path / "a.png", "--pictures", tmp_path / "drawn")
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
+
+
 @pytest.mark.parametrize("option", ["--csv", "--pictures"])
 def test_what_cannot_be_written_is_one_line(command, page, tmp_path, option):
     Image.fromarray(page[0]).save(tmp_path / "a.png")
