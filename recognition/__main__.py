@@ -126,9 +126,12 @@ def collect(sheet: Path, text: str, writer: str) -> int:
 
     door.imported()
     found = collect(sheet, text, writer, HANDWRITING, ROOT / ".cache" / "collect" / f"{sheet.stem}.png")
-    folders = Counter(path.parent for path in found.pictures)
+    folders = Counter(path.parent for path in found.new or found.pictures)
     where = ", ".join(f"{n} in {os.path.relpath(folder)}" for folder, n in folders.items())
-    print(one_line(f"{len(found.new)} pictures: {where}" if found.new else f"{sheet}: collected before: {where}"))
+    before = len(found.pictures) - len(found.new)
+    pictures = f"{len(found.new)} {'picture' if len(found.new) == 1 else 'pictures'}: {where}"
+    told = f"{pictures}; {before} were there before" if before else pictures
+    print(one_line(told if found.new else f"{sheet}: collected before: {where}"))
     return 0
 
 

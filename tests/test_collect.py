@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recognition import __main__
 from recognition.base import files
 from recognition.base.errors import UserError
 from recognition.ink import collect, dataset
@@ -176,6 +177,27 @@ def test_interrupted_it_leaves_whole_pictures_and_the_same_call_adds_the_rest(ga
     found = gather("31415/92658")
     after = there(tmp_path / "home")
     assert len(found.new) == 6 and len(after) == 10 and before.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (0, "{sheet}: collected before: 5 in {home}/digits, 5 in {home}/signs/x\n"),
+        (1, "1 picture: 1 in {home}/digits; 9 were there before\n"),
+        (6, "6 pictures: 5 in {home}/digits, 1 in {home}/signs/x; 4 were there before\n"),
+        (10, "10 pictures: 5 in {home}/digits, 5 in {home}/signs/x\n"),
+    ],
+)
+def test_the_command_says_what_is_new_and_what_was_there(sheet, tmp_path, monkeypatch, capsys, lost, told):
+    monkeypatch.setattr(__main__, "ROOT", tmp_path)
+    monkeypatch.setattr(__main__, "HANDWRITING", tmp_path / "home")
+    monkeypatch.chdir(tmp_path)
+    __main__.collect(sheet, "31415/x", "")
+    for path in sorted((tmp_path / "home").rglob("*.png"))[:lost]:
+        path.unlink()
+    capsys.readouterr()
+    assert __main__.collect(sheet, "31415/x", "") == 0
+    assert capsys.readouterr().out == told.format(sheet=sheet, home="home")
 
 
 def test_a_sheet_without_ink_is_one_line(tmp_path):
