@@ -31,7 +31,10 @@ ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "train" / "checkpoint.pth"
 PORT = 8028
 HANDWRITING = ROOT / "data" / "handwriting"
-SAID = "what is written, lines apart by /; a line of one sign or one word alone is that over and over"
+SAID = (
+    "what is written, lines apart by /: a word in small letters, between blanks, names a sign (alpha, plus, treble_clef), "
+    "whatever else is a sign each (8+3, ABC); a line of one alone is that over and over"
+)
 
 
 def predict(paths: list[Path], model: Path, table: Path | None) -> int:

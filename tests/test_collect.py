@@ -63,7 +63,11 @@ def there(folder: Path) -> dict[str, bytes]:
         ("ϑς\N{MICRO SIGN}", [["theta", "ς", "mu"]]),  # final sigma is another sign
         ("Alpha", [["alpha"]]),
         ("alpha beta/gamma", [["alpha", "beta"], ["gamma"]]),
-        ("treble clef", [["treble clef"]]),
+        ("treble_clef", [["treble_clef"]]),
+        ("alpha 7 +", [["alpha", "7", "+"]]),
+        ("plus minus 8+3", [["plus", "minus", "8", "+", "3"]]),
+        ("0171 2345", [list("01712345")]),
+        ("ABC/АБВ", [list("ABC"), list("АБВ")]),
         ("plus/minus", [["plus"], ["minus"]]),
         ("a b c", [["a", "b", "c"]]),
         ("Жé", [["Ж", "é"]]),

@@ -22,7 +22,7 @@ from recognition.ink.lines import in_lines
 from recognition.ink.paper import strength
 from recognition.ink.pictures import no_ink
 
-WORD = re.compile(r"[A-Za-z]{2,}(?:[ _-][A-Za-z]+)*")  # a name; whatever else stands in a line is a sign each
+WORD = re.compile(r"[A-Za-z][a-z]+(?:[_-][A-Za-z]+)*")  # a name
 LETTERS = {symbol: name for name, symbol in SYMBOLS.items()}
 LONGEST = 100  # bytes of a name, which is a folder's and a class's
 LONGEST_WRITER = 60  # bytes
@@ -71,9 +71,10 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Col
 
 
 def names_of(text: str) -> list[list[str]]:
-    """The names of what is written, line by line: of "7+α/beta" ["7", "+", "alpha"] and ["beta"].
+    """The names of what is written, line by line: of "7+α/beta x" ["7", "+", "alpha"] and ["beta", "x"].
 
-    A line is a word, or several that are Greek letters, or else a sign each. Raises UserError for what is no name.
+    A word in small letters, between blanks, is a name; of whatever else each sign is one. Raises UserError for what is
+    no name.
     """
     lines = [signs_of(line.strip()) for line in unicodedata.normalize("NFC", text).split("/")]
     if not all(lines):
@@ -86,18 +87,19 @@ def names_of(text: str) -> list[list[str]]:
 
 def signs_of(line: str) -> list[str]:
     """The names of what stands in a line."""
-    words = line.lower().split()
-    if len(words) > 1 and all(word in NAMES for word in words):
-        return words
-    if WORD.fullmatch(line):
-        return [line.lower() if line.lower() in NAMES else line]
-    signs: list[str] = []
-    for sign in line:
-        if unicodedata.category(sign).startswith("M") and signs:
-            signs[-1] += sign  # an accent over the sign before
-        elif not sign.isspace():
-            signs.append(LETTERS.get(unicodedata.normalize("NFKC", sign), sign))
-    return signs
+    names: list[str] = []
+    for part in line.split():
+        if WORD.fullmatch(part):
+            names.append(part.lower() if part.lower() in NAMES else part)
+            continue
+        signs: list[str] = []
+        for sign in part:
+            if unicodedata.category(sign).startswith("M") and signs:
+                signs[-1] += sign  # an accent over the sign before
+            else:
+                signs.append(LETTERS.get(unicodedata.normalize("NFKC", sign), sign))
+        names += signs
+    return names
 
 
 def checked_writer(writer: str) -> str:

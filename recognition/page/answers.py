@@ -119,10 +119,11 @@ def facts(one: read.Read) -> dict:
 
 
 def one_name(label: str) -> str:
-    """A character's name, Greek letters' in English. Raises UserError for what is none, or several."""
-    match collect.names_of(label):
+    """A character's name, Greek letters' in English; here it may be of several words, as a folder's may. Raises
+    UserError for what is none, or several."""
+    match collect.names_of("_".join(label.split())):
         case [[name]]:
-            return name
+            return name if "_" in label else name.replace("_", " ")
     raise UserError(f"{quoted(label)}: not one sign; name it with a word")
 
 
