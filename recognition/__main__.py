@@ -128,13 +128,16 @@ def collect(sheet: Path, text: str, writer: str) -> int:
     from recognition.ink.collect import collect
 
     door.imported()
-    found = collect(sheet, text, writer, HANDWRITING, ROOT / ".cache" / "collect" / f"{sheet.stem}.png")
+    shown = ROOT / ".cache" / "collect" / f"{sheet.stem}.png"
+    found = collect(sheet, text, writer, HANDWRITING, shown)
     folders = Counter(path.parent for path in found.new or found.pictures)
     where = ", ".join(f"{n} in {os.path.relpath(folder)}" for folder, n in folders.items())
     before = len(found.pictures) - len(found.new)
     pictures = f"{len(found.new)} {'picture' if len(found.new) == 1 else 'pictures'}: {where}"
     told = f"{pictures}; {before} were there before" if before else pictures
     print(one_line(told if found.new else f"{sheet}: collected before: {where}"))
+    cut = f"{found.cut} touched and are cut apart; " if found.cut else ""
+    print(one_line(f"{cut}{os.path.relpath(shown)} shows which is which: look whether each is whole, upright and right"))
     return 0
 
 

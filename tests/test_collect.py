@@ -149,6 +149,16 @@ def test_where_counts_differ_nothing_is_written_but_the_numbered_boxes(gather, t
     assert not (tmp_path / "home").exists() and Image.open(tmp_path / "boxes.png").mode == "RGB"
 
 
+def test_what_was_found_as_what_is_drawn_each_time(gather, tmp_path):
+    gather("31415/92658")
+    one = (tmp_path / "boxes.png").read_bytes()
+    gather("31415/92658")
+    assert (tmp_path / "boxes.png").read_bytes() == one
+    (tmp_path / "home" / "digits").rename(tmp_path / "away")
+    gather("31415/92659")
+    assert (tmp_path / "boxes.png").read_bytes() != one  # a label is drawn, too
+
+
 def test_twice_the_same_sheet_is_said_and_nothing_is_overwritten(gather, tmp_path):
     first, before = gather("31415/92658"), there(tmp_path / "home")
     again = gather("31415/92658")
@@ -201,7 +211,8 @@ def test_the_command_says_what_is_new_and_what_was_there(sheet, tmp_path, monkey
         path.unlink()
     capsys.readouterr()
     assert __main__.collect(sheet, "31415/x", "") == 0
-    assert capsys.readouterr().out == told.format(sheet=sheet, home="home")
+    shown = ".cache/collect/sheet.png shows which is which: look whether each is whole, upright and right\n"
+    assert capsys.readouterr().out == told.format(sheet=sheet, home="home") + shown
 
 
 def test_a_sheet_without_ink_is_one_line(tmp_path):

@@ -14,11 +14,12 @@ from scipy import ndimage
 from recognition.base import files
 from recognition.base.alphabet import NAMES, SYMBOLS
 from recognition.base.errors import UserError, quoted
+from recognition.ink import touching
 from recognition.ink.characters import Character, find_characters
 from recognition.ink.decode import read_grey
 from recognition.ink.draw import draw
 from recognition.ink.geometry import TOUCHING
-from recognition.ink.lines import in_lines
+from recognition.ink.lines import in_lines, typical
 from recognition.ink.paper import strength
 from recognition.ink.pictures import no_ink
 
@@ -34,21 +35,25 @@ class Collected(NamedTuple):
 
     pictures: list[Path]
     new: list[Path]
+    cut: int  # characters that touched others and were cut apart
 
 
 def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Collected:
     """Cut a sheet into pictures in `home`, which is data/handwriting, labelled by the `text` that is written on it.
 
-    Nothing that is there is overwritten, and what an interrupted call has left out is added by the same one. Raises
-    UserError where what is found is not what is said, after `shown`, a PNG, was drawn of it; and where the sheet was
-    collected as something else.
+    Nothing that is there is overwritten, and what an interrupted call has left out is added by the same one. What is
+    found, and as what, is drawn into `shown`, a PNG, as nothing else tells a sheet that stands on its head. Raises
+    UserError where what is found is not what is said, and where the sheet was collected as something else.
     """
     said = names_of(text)
     by = checked_writer(writer)
     grey = read_grey(sheet)
     found = find_characters(strength(grey)) or no_ink(sheet)
-    lines = in_lines([character.box for character in found])
-    order = [found[i] for line in lines for i in line]
+    lines = [[found[i] for i in line] for line in in_lines([character.box for character in found])]
+    if len(said) == len(lines):
+        usual = typical([len(one.ink) for one in found])
+        lines = [apart(line, len(names), usual) for names, line in zip(said, lines, strict=True)]
+    order = [one for line in lines for one in line]
     if wrong := mismatch(said, [len(line) for line in lines]):
         files.write_png(shown, draw(grey, [(one.box, str(n)) for n, one in enumerate(order, 1)]))
         raise UserError(
@@ -59,6 +64,8 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Col
         for names, line in zip(said * (len(lines) if len(said) == 1 else 1), lines, strict=True)
         for i in range(len(line))
     ]
+    signs = [f"{n} {SYMBOLS.get(label, label)}" for n, label in enumerate(labels, 1)]
+    files.write_png(shown, draw(grey, [*zip([one.box for one in order], signs, strict=True)]))
     mark = hashlib.sha256(sheet.read_bytes()).hexdigest()[:8]
     paths = [home / path_of(label, by, mark, n) for n, label in enumerate(labels, 1)]
     if others := sorted(set(home.rglob(f"*.{mark}-*.png")) - set(paths)):
@@ -67,7 +74,19 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Col
     new = [i for i, path in enumerate(paths) if not path.exists()]
     for i in new:
         files.write_png(paths[i], Image.fromarray(cut(grey, order, order[i])))
-    return Collected(paths, [paths[i] for i in new])
+    whole = {id(one) for one in found}
+    return Collected(paths, [paths[i] for i in new], sum(id(one) not in whole for one in order))
+
+
+def apart(line: Sequence[Character], n: int, height: float) -> list[Character]:
+    """The characters of a line that are to be n: where they are fewer, those that are widest are cut apart, if they are
+    wide enough to be several."""
+    wide = [one.ink.shape[1] / max(height, len(one.ink)) for one in line]
+    parts = [1 for _ in line]
+    for _ in range(n - len(line)):
+        i = max(range(len(line)), key=lambda i: wide[i] / (parts[i] + 1))
+        parts[i] += wide[i] / (parts[i] + 1) >= touching.NARROWEST
+    return [part for one, k in zip(line, parts, strict=True) for part in touching.divided(one, k, height)]
 
 
 def names_of(text: str) -> list[list[str]]:

@@ -266,20 +266,12 @@ def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
         lattice = touching.lattice(ink.T if two_lines else ink, scale)
         parts = see(
             checkpoint,
-            [cropped(one.character, part.T if two_lines else part) for part in lattice.parts.values()],
+            [touching.cropped(one.character, part.T if two_lines else part) for part in lattice.parts.values()],
         )
         by_cuts = dict(zip(lattice.parts, parts, strict=True))
         best = touching.best(lattice, {cuts: part.worth for cuts, part in by_cuts.items()})
         found += [by_cuts[cuts] for cuts in best]
     return found
-
-
-def cropped(character: Character, part: np.ndarray) -> Character:
-    """A part of a character: its ink, (H, W), 0 where it is the other parts'."""
-    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    top, left = int(rows[0]), int(columns[0])
-    ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
-    return Character(character.top + top, character.left + left, ink, character.weight)
 
 
 def unturned(box: Box, degrees: int, shape: tuple[int, int]) -> Box:

@@ -1,4 +1,5 @@
-"""Characters whose ink touches: where they may be cut apart, and which cuts reading and geometry agree on. No torch.
+"""Characters whose ink touches: where they may be cut apart, and which cuts are taken, by reading and geometry together
+or, where it is known how many there are, by geometry alone. No torch.
 
 All is said of characters in a line; of those in two lines, one above the other, it holds for their ink on its side.
 
@@ -8,11 +9,14 @@ read best (heuristic over-segmentation: Y. LeCun et al., "Gradient-based learnin
 1998, section V).
 """
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
+from recognition.ink.characters import Character
 from recognition.ink.geometry import TOUCHING, distance
 
 WIDE = 0.8  # of the typical height: what is less wide is one character
@@ -29,6 +33,9 @@ UNKNOWN = 1.0  # for each that is no character of the network's
 EACH = 0.4  # for each character
 TOO_WIDE = 1.0  # for each typical height that one is wider than one such
 THROUGH = 0.4  # for each stroke's width that a cut crosses more than one
+
+NARROWEST = 0.6  # of the typical height: as wide is each, on average, of those that are cut apart unread
+UNEQUAL = 1.0  # strokes' widths that a cut may cross more, for parts that are as wide as the others
 
 
 class Lattice(NamedTuple):
@@ -82,6 +89,32 @@ def best(lattice: Lattice, worth: dict[tuple[int, int], float]) -> list[tuple[in
         if to:
             ways[j] = max(to)
     return ways[lattice.last][1]
+
+
+def divided(character: Character, n: int, height: float) -> list[Character]:
+    """What touches, known to be n characters about `height` pixels high, from the left to the right: cut where the least
+    ink is crossed and the parts are about as wide. Whole where that cannot be."""
+    columns = character.ink.shape[1]
+    cuts = _cuts(character.ink, max(1, int(APART * height)))
+
+    def dear(way: Sequence[tuple[np.ndarray, float]]) -> float:
+        ends = np.array([0, *(path.mean() for path, _ in way), columns])
+        return sum(crossed for _, crossed in way) + UNEQUAL * float(abs(np.diff(ends) * n / columns - 1).sum())
+
+    way = min(itertools.combinations(cuts, n - 1), key=dear, default=())
+    if not way:
+        return [character]
+    paths = [np.zeros(len(character.ink), int), *(path for path, _ in way), np.full(len(character.ink), columns)]
+    parts = [_between(character.ink, left, right) for left, right in itertools.pairwise(paths)]
+    return [cropped(character, part) for part in parts] if all(part.any() for part in parts) else [character]
+
+
+def cropped(character: Character, part: np.ndarray) -> Character:
+    """A part of a character: its ink, (H, W), 0 where it is the other parts'."""
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
+    return Character(character.top + top, character.left + left, ink, character.weight)
 
 
 def _cuts(ink: np.ndarray, apart: int) -> list[tuple[np.ndarray, float]]:
