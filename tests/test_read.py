@@ -224,6 +224,15 @@ def test_digits_that_touch_the_next_line_are_read_in_theirs(network, digits):
     assert right >= 4
 
 
+def test_all_that_touches_is_read_at_once(network, digits, monkeypatch):
+    """The network is built once, not for each piece."""
+    inks = [touching(digits[i][1], digits[i + 1][1]) for i in range(0, 12, 2)]
+    seen = read.see(network, [character(ink) for ink in (*inks, *[np.ones((80, 20))] * 6)])
+    asked, ask = [], read.ask
+    monkeypatch.setattr(read, "ask", lambda *given: asked.append(given) or ask(*given))
+    assert len(read.apart(network, seen)) > len(seen) and len(asked) == 1
+
+
 @pytest.mark.parametrize("broader", [1, 1.3, 1.6])
 def test_a_broad_character_stays_one(network, digits, broader):
     for _, ink in digits[::8]:

@@ -18,6 +18,7 @@ from recognition.ink.lines import Box, in_lines, typical
 from recognition.ink.normalise import normalise
 from recognition.ink.paper import strength
 from recognition.ink.pictures import characters_of, no_ink, side_by_side
+from recognition.ink.touching import Lattice
 from recognition.training.checkpoints import Checkpoint
 
 UNKNOWN = "?"  # what is read where there is no character of the network's
@@ -254,24 +255,30 @@ def look_at(checkpoint: Checkpoint, characters: Sequence[Character], pictures: S
 
 def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
     """The same characters, but those whose ink touches, in a line or from line to line, as reading tells, cut apart."""
-    usual = typical([one.character.ink.shape[0] for one in seen])
+    usual = typical([len(one.character.ink) for one in seen])
+    lattices = [ways_apart(one, usual) for one in seen]
+    parts = iter(see(checkpoint, [part for lattice in lattices if lattice for part in lattice.parts.values()]))
     found: list[Seen] = []
-    for one in seen:
-        ink = one.character.ink
-        two_lines = len(ink) > TWO_LINES * usual
-        scale = usual if two_lines else max(usual, len(ink))
-        if not touching.may_touch(ink.shape[0 if two_lines else 1] / scale, one.worth):
+    for one, lattice in zip(seen, lattices, strict=True):
+        if lattice is None:
             found.append(one)
             continue
-        lattice = touching.lattice(ink.T if two_lines else ink, scale)
-        parts = see(
-            checkpoint,
-            [touching.cropped(one.character, part.T if two_lines else part) for part in lattice.parts.values()],
-        )
-        by_cuts = dict(zip(lattice.parts, parts, strict=True))
+        by_cuts = {cuts: next(parts) for cuts in lattice.parts}
         best = touching.best(lattice, {cuts: part.worth for cuts, part in by_cuts.items()})
         found += [by_cuts[cuts] for cuts in best]
     return found
+
+
+def ways_apart(one: Seen, usual: float) -> Lattice | None:
+    """How a character might be cut, of a sheet whose are so many pixels high; None where it is one."""
+    height, width = one.character.ink.shape
+    if height > TWO_LINES * usual:
+        if not touching.may_touch(height / usual, one.worth):
+            return None
+        lattice = touching.lattice(touching.flipped(one.character), usual)
+        return lattice._replace(parts={cuts: touching.flipped(part) for cuts, part in lattice.parts.items()})
+    scale = max(usual, height)
+    return touching.lattice(one.character, scale) if touching.may_touch(width / scale, one.worth) else None
 
 
 def unturned(box: Box, degrees: int, shape: tuple[int, int]) -> Box:

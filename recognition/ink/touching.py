@@ -42,7 +42,7 @@ class Lattice(NamedTuple):
     """Every run of slices of a piece of ink: from cut i to cut j, where 0 and `last` are the piece's own ends."""
 
     last: int
-    parts: dict[tuple[int, int], np.ndarray]  # (H, W) ink, all of a run in its place, the rest 0
+    parts: dict[tuple[int, int], Character]
     costs: dict[tuple[int, int], float]  # of taking it for one character, nats
 
 
@@ -51,21 +51,24 @@ def may_touch(width: float, worth: float) -> bool:
     return width > WIDE and worth - cost(width) < -2 * EACH
 
 
-def lattice(ink: np.ndarray, height: float) -> Lattice:
-    """Of a piece of ink (H, W), from 0 to 1, among characters `height` pixels high."""
+def lattice(piece: Character, height: float) -> Lattice:
+    """Of a piece of ink among characters `height` pixels high."""
+    ink = piece.ink
     rows, columns = ink.shape
     cuts = _cuts(ink, max(1, int(APART * height)))
     paths = [np.zeros(rows, int), *(path for path, _ in cuts), np.full(rows, columns)]
     crossing = [0.0, *(THROUGH * max(0, crossed - 1) for _, crossed in cuts), 0.0]
     last = len(paths) - 1
-    found = Lattice(last, {(0, last): ink}, {(0, last): cost(columns / height)})
-    for i in range(last):
-        for j in range(i + 1, last + 1):
-            part = ink if (i, j) == (0, last) else _between(ink, paths[i], paths[j])
-            high, wide = (np.ptp(np.flatnonzero(part.any(axis=axis))) + 1 if part.any() else 0 for axis in (1, 0))
-            if (i, j) == (0, last) or (LOW * height < max(high, wide) and wide < WIDEST * height):
-                found.parts[i, j] = part
-                found.costs[i, j] = cost(wide / height) + crossing[j]
+    found = Lattice(last, {(0, last): piece}, {(0, last): cost(columns / height)})
+    for i, j in itertools.combinations(range(last + 1), 2):
+        part = _between(ink, paths[i], paths[j])
+        if (i, j) == (0, last) or not part.any():
+            continue
+        one = cropped(piece, part)
+        high, wide = one.ink.shape
+        if LOW * height < max(high, wide) and wide < WIDEST * height:
+            found.parts[i, j] = one
+            found.costs[i, j] = cost(wide / height) + crossing[j]
     return found
 
 
@@ -91,11 +94,11 @@ def best(lattice: Lattice, worth: dict[tuple[int, int], float]) -> list[tuple[in
     return ways[lattice.last][1]
 
 
-def divided(character: Character, n: int, height: float) -> list[Character]:
-    """What touches, known to be n characters about `height` pixels high, from the left to the right: cut where the least
+def divided(piece: Character, n: int, height: float) -> list[Character]:
+    """A piece of ink known to be n characters about `height` pixels high, from the left to the right: cut where the least
     ink is crossed and the parts are about as wide. Whole where that cannot be."""
-    columns = character.ink.shape[1]
-    cuts = _cuts(character.ink, max(1, int(APART * height)))
+    rows, columns = piece.ink.shape
+    cuts = _cuts(piece.ink, max(1, int(APART * height)))
 
     def dear(way: Sequence[tuple[np.ndarray, float]]) -> float:
         ends = np.array([0, *(path.mean() for path, _ in way), columns])
@@ -103,18 +106,23 @@ def divided(character: Character, n: int, height: float) -> list[Character]:
 
     way = min(itertools.combinations(cuts, n - 1), key=dear, default=())
     if not way:
-        return [character]
-    paths = [np.zeros(len(character.ink), int), *(path for path, _ in way), np.full(len(character.ink), columns)]
-    parts = [_between(character.ink, left, right) for left, right in itertools.pairwise(paths)]
-    return [cropped(character, part) for part in parts] if all(part.any() for part in parts) else [character]
+        return [piece]
+    paths = [np.zeros(rows, int), *(path for path, _ in way), np.full(rows, columns)]
+    parts = [_between(piece.ink, left, right) for left, right in itertools.pairwise(paths)]
+    return [cropped(piece, part) for part in parts] if all(part.any() for part in parts) else [piece]
 
 
-def cropped(character: Character, part: np.ndarray) -> Character:
-    """A part of a character: its ink, (H, W), 0 where it is the other parts'."""
+def flipped(piece: Character) -> Character:
+    """With rows for columns: what stands one above the other is then side by side."""
+    return Character(piece.left, piece.top, piece.ink.T, piece.weight)
+
+
+def cropped(piece: Character, part: np.ndarray) -> Character:
+    """A part of a piece: its ink, (H, W), 0 where it is the other parts'."""
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
-    return Character(character.top + top, character.left + left, ink, character.weight)
+    return Character(piece.top + top, piece.left + left, ink, piece.weight)
 
 
 def _cuts(ink: np.ndarray, apart: int) -> list[tuple[np.ndarray, float]]:
