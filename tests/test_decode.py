@@ -57,7 +57,7 @@ def test_every_format_of_pillow_is_read_or_has_a_reason_not_to_be():
     assert sorted([*FORMATS, *UNREAD]) == sorted(Image.OPEN)
     ends = Image.registered_extensions()
     assert {end for name in FORMATS for end in FORMATS[name].split()} == {
-        end for end, name in ends.items() if name in FORMATS or name == "MPO"
+        end for end, name in ends.items() if (name in FORMATS or name == "MPO") and end not in (".heics", ".heifs")
     }
 
 
@@ -82,10 +82,44 @@ def test_postscript_is_handed_to_no_program(tmp_path, monkeypatch):
         read_grey(tmp_path / "1.png")
 
 
-def test_a_heic_is_called_one(tmp_path):
+def test_a_heic_is_called_one_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.delitem(FORMATS, "HEIF", raising=False)
     (tmp_path / "1.jpg").write_bytes(b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(100))
-    with pytest.raises(UserError, match=r"1\.jpg: a HEIC picture, which is not read; save it anew as JPEG"):
+    with pytest.raises(UserError, match=r"1\.jpg: a HEIC picture; `pip install pillow-heif` to have .*, or save them"):
         read_grey(tmp_path / "1.jpg")
+
+
+@pytest.mark.parametrize("name", ["1.heic", "1.jpg"])
+def test_a_heic_is_read_where_its_library_is_installed(tmp_path, name):
+    pytest.importorskip("pillow_heif")
+    page("RGB").save(tmp_path / name, "HEIF")
+    grey = read_grey(tmp_path / name)
+    assert grey.shape == (300, 300) and grey[50, 80] < 60 < 200 < grey[250, 250]
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
+    with pytest.raises(UserError, match=f"{name}: .*save it anew as"):
+        read_grey(tmp_path / name)
+
+
+FAKE = """
+import sys, types
+from PIL import Image, PpmImagePlugin
+sys.modules["pillow_heif"] = library = types.ModuleType("pillow_heif")
+def register_heif_opener():
+    Image.register_open("HEIF", PpmImagePlugin.PpmImageFile, lambda prefix: prefix.startswith(b"P5"))
+library.register_heif_opener = register_heif_opener
+from pathlib import Path
+from recognition.ink import decode, pictures
+del decode.FORMATS["PPM"]
+found = pictures.find_pictures([Path(sys.argv[1])])
+print([path.name for path in found.pictures], found.notes(), [decode.read_grey(path).shape for path in found.pictures])
+"""
+
+
+def test_the_library_of_heic_is_asked_for_such_pictures(tmp_path):
+    """Another format in its place, as the library may not be here."""
+    page("L").save(tmp_path / "1.HEIC", "PPM")
+    done = subprocess.run([sys.executable, "-c", FAKE, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("['1.HEIC'] [] [(300, 300)]\n", "")
 
 
 # ---- upright

@@ -19,7 +19,7 @@ MAX_BYTES = 1_200_000_000  # that all pictures which are being decoded may take 
 BYTES_A_PIXEL = 9  # of a picture that is decoded: with a palette, its colours with transparency, and those made smaller
 HUNGRIER = {"TIFF": 12, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # whose decoders hold it several times, as measured
 ICON = b"\0\0\1\0"  # what an ICO begins with
-HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # the brands of what iPhones take
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # the brands of what iPhones take
 LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE; of colours as much more as they are larger
 MAX_SIDE = 1000  # pixels to work on: a pen of 1 % of the height is then still 10 wide
 COLOUR_SIDE = 2000  # pixels to look at
@@ -56,6 +56,16 @@ FORMATS = {  # that are read, and how their files' names end: all of Pillow's wi
     "XBM": ".xbm",
     "XPM": ".xpm",
 }
+
+HEIF_ENDS = ".heic .heif .hif"
+HEIF_MEND = "`pip install pillow-heif` to have HEIC pictures read, or save them as JPEG"
+try:
+    from pillow_heif import register_heif_opener  # pyrefly: ignore[missing-import]
+except ImportError:
+    pass
+else:
+    register_heif_opener()
+    FORMATS["HEIF"] = HEIF_ENDS
 
 UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -134,8 +144,9 @@ def read_picture(path: Path, colour: bool = False) -> Picture:
             f"{path}: too large, it takes more than {room} to decode; save it as JPEG, or at a smaller size"
         ) from None
     except UnidentifiedImageError:
-        known = "a HEIC picture, which is not read" if _is_heif(path) else "not a picture of a kind that is read"
-        raise UserError(f"{path}: {known}; save it anew as JPEG or PNG") from None
+        if _is_heif(path) and "HEIF" not in FORMATS:
+            raise UserError(f"{path}: a HEIC picture; {HEIF_MEND}") from None
+        raise UserError(f"{path}: not a picture of a kind that is read; save it anew as JPEG or PNG") from None
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; name a picture") from None
     except PermissionError:
@@ -195,7 +206,7 @@ def _in_one_scan(image: JpegImageFile) -> bool:
 def _is_heif(path: Path) -> bool:
     with path.open("rb") as file:
         begins = file.read(12)
-    return begins[4:8] == b"ftyp" and begins[8:] in HEIF
+    return begins[4:8] == b"ftyp" and begins[8:] in HEIF_BRANDS
 
 
 def _decode(image: Image.Image, mode: str, side: int) -> Picture:
