@@ -243,7 +243,7 @@ HELD = {  # files that hold most for their pixels: the modes and options to save
     "1.tif": ("RGBA", {"compression": "tiff_lzw", "strip_size": 1 << 30}),
     "2.tif": ("F", {"compression": "tiff_lzw", "strip_size": 1 << 30}),
     "1.qoi": ("RGBA", {}),
-}
+} | ({"1.heic": ("RGBA", {"quality": 90})} if "HEIF" in FORMATS else {})
 
 
 MEASURE = """
@@ -272,8 +272,8 @@ for path in Path(sys.argv[1]).iterdir():
 
 def test_no_format_takes_more_than_is_taken_for_it(tmp_path):
     for name, (mode, options) in HELD.items():
-        image = page(mode, side=600 if name == "1.qoi" else 2000, noisy=name in ("1.webp", "1.tif"))
-        image.save(tmp_path / name, **options)
+        image = page(mode, side=600 if name == "1.qoi" else 2000, noisy=name in ("1.webp", "1.tif", "1.heic"))
+        image.save(tmp_path / name, "HEIF" if name == "1.heic" else None, **options)
     done = subprocess.run([sys.executable, "-c", MEASURE, tmp_path], cwd=ROOT, capture_output=True, text=True)
     measured = [line.split() for line in done.stdout.splitlines()]
     assert done.stderr == "" and {name for name, _, _ in measured} == set(HELD)

@@ -17,10 +17,10 @@ from recognition.base.errors import UserError
 
 MAX_BYTES = 1_200_000_000  # that all pictures which are being decoded may take together; of 2 GB torch has 0.6
 BYTES_A_PIXEL = 9  # of a picture that is decoded: with a palette, its colours with transparency, and those made smaller
-HUNGRIER = {"TIFF": 12, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # whose decoders hold it several times, as measured
+HUNGRIER = {"TIFF": 12, "HEIF": 16, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # which hold it several times, as measured
 ICON = b"\0\0\1\0"  # what an ICO begins with
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # the brands of what iPhones take
-LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE; of colours as much more as they are larger
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # of what iPhones take
+LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE; for COLOUR_SIDE as much more
 MAX_SIDE = 1000  # pixels to work on: a pen of 1 % of the height is then still 10 wide
 COLOUR_SIDE = 2000  # pixels to look at
 
@@ -195,6 +195,7 @@ def _in_one_scan(image: JpegImageFile) -> bool:
     """Whether a JPEG has all of a block's coefficients, of all colours, together: neither progressive nor colour by
     colour. It is to have just been opened, which ends behind the header of its first scan."""
     n, file = len(image.layer), image.fp
+    assert file
     header = b"\xff\xda" + (6 + 2 * n).to_bytes(2) + bytes([n])
     end = file.tell()
     file.seek(max(0, end - 8 - 2 * n))
