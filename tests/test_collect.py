@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_read import touching
 
 from recognition import __main__
 from recognition.base import files
@@ -16,7 +17,7 @@ from recognition.ink.characters import find_characters
 from recognition.ink.lines import in_lines
 from recognition.ink.normalise import normalise
 from recognition.ink.paper import strength
-from recognition.ink.pictures import label_of
+from recognition.ink.pictures import label_of, prepare
 
 DRAW = runpy.run_path(str(Path(__file__).parents[1] / "data" / "handwriting" / "draw.py"))
 ROWS = ["31415", "92658"]
@@ -149,6 +150,48 @@ def test_where_counts_differ_nothing_is_written_but_the_numbered_boxes(gather, t
     assert not (tmp_path / "home").exists() and Image.open(tmp_path / "boxes.png").mode == "RGB"
 
 
+@pytest.fixture
+def tight(tmp_path) -> tuple[Path, list[np.ndarray]]:
+    """A sheet with 5306, whose 5 and 3 touch, and the ink of each."""
+    inks = [DRAW["ink"](name, np.random.default_rng(seed))[::3, ::2] for seed, name in enumerate("5306")]
+    inks = [ink[np.ix_((ink > 0.2).any(axis=1), (ink > 0.2).any(axis=0))] for ink in inks]
+    grey, left = np.full((200, 500), 210.0), 40
+    for ink in (touching(*inks[:2]), *inks[2:]):
+        grey[50 : 50 + len(ink), left : left + ink.shape[1]] -= 150 * ink
+        left += ink.shape[1] + 30
+    Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "tight.png")
+    return tmp_path / "tight.png", inks
+
+
+def test_what_touches_is_cut_apart_where_a_line_has_too_few(tight, tmp_path):
+    sheet, inks = tight
+    found = collect.collect(sheet, "5306", "", tmp_path / "home", tmp_path / "boxes.png")
+    assert found.cut == 2 and [path.name[0] for path in found.new] == list("5306")
+    for path, ink in zip(found.new, inks, strict=True):
+        before, after = normalise(ink.astype(np.float32)).astype(int), prepare(path)
+        assert abs(before - after).sum() < 0.4 * before.sum()
+
+
+def test_what_is_not_read_as_what_it_is_said_to_be_is_not_cut(tight, tmp_path):
+    asked = []
+    with pytest.raises(UserError, match=r"3 found of 4; nothing is written"):
+        collect.collect(
+            tight[0],
+            "5306",
+            "",
+            tmp_path / "home",
+            tmp_path / "boxes.png",
+            lambda *given: asked.append(given) or [given[0]],
+        )
+    assert [names for _, names, _ in asked] == [["5", "3"]] and not (tmp_path / "home").exists()
+
+
+def test_what_is_too_narrow_to_be_two_is_not_cut(tight, tmp_path):
+    with pytest.raises(UserError, match=r"4 found of 5; nothing is written"):
+        collect.collect(tight[0], "53067", "", tmp_path / "home", tmp_path / "boxes.png")
+    assert not (tmp_path / "home").exists()
+
+
 def test_what_was_found_as_what_is_drawn_each_time(gather, tmp_path):
     gather("31415/92658")
     one = (tmp_path / "boxes.png").read_bytes()
@@ -177,7 +220,7 @@ def test_interrupted_it_leaves_whole_pictures_and_the_same_call_adds_the_rest(ga
     written, whole = [], files.write_bytes
 
     def write(path: Path, content: bytes) -> None:
-        if len(written) == 4:
+        if len(written) == 5:  # of which the first is that for looking
             raise KeyboardInterrupt
         written.append(path)
         whole(path, content)

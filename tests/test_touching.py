@@ -79,8 +79,8 @@ def test_a_wider_character_is_dearer_and_so_is_a_cut_elsewhere_than_where_two_to
 def test_so_many_as_are_known_to_touch_are_cut_apart(n):
     ink = rings(n)
     found = divided(piece(ink), n, HEIGHT)
-    apart = HEIGHT - WIDTH
-    np.testing.assert_allclose([extent(part) for part in found], [(i * apart, i * apart + HEIGHT) for i in range(n)], atol=WIDTH)
+    wanted = [(i * (HEIGHT - WIDTH), i * (HEIGHT - WIDTH) + HEIGHT) for i in range(n)]
+    np.testing.assert_allclose([extent(part) for part in found], wanted, atol=WIDTH)
     assert sum(in_place(part, ink.shape) for part in found).sum() > 0.97 * ink.sum()
 
 
@@ -100,7 +100,8 @@ def test_the_best_way_is_that_of_all_ways():
         runs = [(i, j) for i in range(last) for j in range(i + 1, last + 1)]
         kept = [run for run in runs if random.random() < 0.8 or run == (0, last)]
         worth = {run: -float(random.exponential()) for run in kept}
-        drawn = Lattice(last, dict.fromkeys(kept, piece(np.ones((1, 1)))), {run: float(random.random()) for run in kept})
+        parts = dict.fromkeys(kept, piece(np.ones((1, 1), np.float32)))
+        drawn = Lattice(last, parts, {run: float(random.random()) for run in kept})
         ways = [
             [*itertools.pairwise((0, *inner, last))]
             for n in range(last)

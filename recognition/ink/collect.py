@@ -1,9 +1,10 @@
 """A sheet of handwriting to labelled pictures of one character each, by what is written on it. No torch."""
 
 import hashlib
+import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,8 +39,17 @@ class Collected(NamedTuple):
     cut: int  # characters that touched others and were cut apart
 
 
-def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Collected:
+Divide = Callable[[Character, Sequence[str], float], list[Character]]  # ink, what it is, how high such characters are
+
+
+def by_width(piece: Character, names: Sequence[str], height: float) -> list[Character]:
+    return touching.divided(piece, len(names), height)
+
+
+def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path, divide: Divide = by_width) -> Collected:
     """Cut a sheet into pictures in `home`, which is data/handwriting, labelled by the `text` that is written on it.
+
+    Where a line has fewer characters than are said, `divide` cuts apart what touches.
 
     Nothing that is there is overwritten, and what an interrupted call has left out is added by the same one. What is
     found, and as what, is drawn into `shown`, a PNG, as nothing else tells a sheet that stands on its head. Raises
@@ -52,7 +62,7 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Col
     lines = [[found[i] for i in line] for line in in_lines([character.box for character in found])]
     if len(said) == len(lines):
         usual = typical([len(one.ink) for one in found])
-        lines = [apart(line, len(names), usual) for names, line in zip(said, lines, strict=True)]
+        lines = [apart(line, names, usual, divide) for names, line in zip(said, lines, strict=True)]
     order = [one for line in lines for one in line]
     if wrong := mismatch(said, [len(line) for line in lines]):
         files.write_png(shown, draw(grey, [(one.box, str(n)) for n, one in enumerate(order, 1)]))
@@ -78,15 +88,20 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Col
     return Collected(paths, [paths[i] for i in new], sum(id(one) not in whole for one in order))
 
 
-def apart(line: Sequence[Character], n: int, height: float) -> list[Character]:
-    """The characters of a line that are to be n: where they are fewer, those that are widest are cut apart, if they are
-    wide enough to be several."""
+def apart(line: Sequence[Character], names: Sequence[str], height: float, divide: Divide) -> list[Character]:
+    """The characters of a line that are to be these: where they are fewer, those that are widest are cut apart, if they
+    are wide enough to be several. A line of one name may be of any number."""
     wide = [one.ink.shape[1] / max(height, len(one.ink)) for one in line]
     parts = [1 for _ in line]
-    for _ in range(n - len(line)):
+    for _ in range(len(names) - len(line)):
         i = max(range(len(line)), key=lambda i: wide[i] / (parts[i] + 1))
         parts[i] += wide[i] / (parts[i] + 1) >= touching.NARROWEST
-    return [part for one, k in zip(line, parts, strict=True) for part in touching.divided(one, k, height)]
+    ends = itertools.accumulate(parts)
+    return [
+        part
+        for one, k, end in zip(line, parts, ends, strict=True)
+        for part in (divide(one, names[end - k : end], height) if k > 1 else [one])
+    ]
 
 
 def names_of(text: str) -> list[list[str]]:

@@ -12,9 +12,7 @@ LEAST = 12  # pixels, of the labels' height
 COLOUR = 200, 30, 60
 
 
-def draw(
-    pixels: np.ndarray, labelled: Iterable[tuple[Box, str]], scale: tuple[float, float] = (1, 1)
-) -> Image.Image:
+def draw(pixels: np.ndarray, labelled: Iterable[tuple[Box, str]], scale: tuple[float, float] = (1, 1)) -> Image.Image:
     """A picture (H, W) or (H, W, 3) uint8 with a frame just inside each box, and its label above.
 
     The boxes, left, top, right and bottom, the last two beyond it, count `scale` for a pixel, to the right and down.

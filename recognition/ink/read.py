@@ -142,8 +142,8 @@ class Page(NamedTuple):
 
 
 def sheet_columns(classes: list[str]) -> list[str]:
-    """The names of a row's cells: which line and place, from 1, the box in pixels, right and bottom the first beyond it,
-    the reading, `?` for what is not known, its probability, then the probability of every class."""
+    """The names of a row's cells: which line and place, from 1, the box in pixels, of which right and bottom are the
+    first beyond it, the reading, `?` for what is not known, its probability, then the probability of every class."""
     return ["path", "line", "place", "left", "top", "right", "bottom", "prediction", "probability", *classes]
 
 
@@ -279,6 +279,24 @@ def ways_apart(one: Seen, usual: float) -> Lattice | None:
         return lattice._replace(parts={cuts: touching.flipped(part) for cuts, part in lattice.parts.items()})
     scale = max(usual, height)
     return touching.lattice(one.character, scale) if touching.may_touch(width / scale, one.worth) else None
+
+
+def divided(checkpoint: Checkpoint, piece: Character, names: Sequence[str], height: float) -> list[Character]:
+    """A piece of ink known to be these characters, from the left to the right, about `height` pixels high: cut where
+    each is likeliest to be what it is. Whole where they are not read so."""
+    lattice = touching.lattice(piece, height)
+    seen = dict(zip(lattice.parts, see(checkpoint, [*lattice.parts.values()]), strict=True))
+    ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
+    for name in names:
+        k, before, ways = checkpoint.classes.index(name), ways, {}
+        for (i, j), one in seen.items():
+            if i in before:
+                way = before[i][0] + float(one.row[k]), [*before[i][1], (i, j)]
+                ways[j] = max(way, ways.get(j, way))
+    best = ways[lattice.last][1] if lattice.last in ways else []
+    if [checkpoint.classes[int(seen[run].row.argmax())] for run in best] != [*names]:
+        return [piece]
+    return [seen[run].character for run in best]
 
 
 def unturned(box: Box, degrees: int, shape: tuple[int, int]) -> Box:
