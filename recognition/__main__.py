@@ -22,9 +22,11 @@ from recognition.base.determinism import pin_arithmetic
 from recognition.base.errors import UserError, one_line, visible
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from tqdm import tqdm
 
+    from recognition.ink.characters import Character
     from recognition.ink.pictures import Found
     from recognition.training.checkpoints import Checkpoint
 
@@ -32,7 +34,10 @@ ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "train" / "checkpoint.pth"
 PORT = 8028
 HANDWRITING = ROOT / "data" / "handwriting"
-SAID = "what is written, lines apart by /; a line of one sign or one word alone is that over and over"
+SAID = (
+    "what is written, lines apart by /: a word in small letters, between blanks, names a sign (alpha, plus, "
+    "treble_clef), whatever else is a sign each (8+3, ABC); a line of one alone is that over and over"
+)
 
 
 def predict(paths: list[Path], model: Path, table: Path | None) -> int:
@@ -50,25 +55,30 @@ def predict(paths: list[Path], model: Path, table: Path | None) -> int:
 def read(paths: list[Path], model: Path, table: Path | None, folder: Path | None) -> int:
     """Print what is written in every picture, line by line; returns the exit code."""
     from recognition.ink import read
+    from recognition.ink.decode import read_picture
     from recognition.ink.draw import draw
 
     checkpoint, found, bar = begin(paths, model)
-    names = dict(zip(found.pictures, distinct([path.stem for path in found.pictures]), strict=True))
+    pictures = [*dict.fromkeys(found.pictures)]
+    names = dict(zip(pictures, distinct([path.stem for path in pictures]), strict=True))
 
-    def show(path: Path, grey: "np.ndarray", sheet: read.Sheet) -> None:
+    def show(page: read.Page) -> None:
         if folder:
-            drawing = folder / f"{names[path]}.png"
+            photo, scale = read_picture(page.path, colour=True)
+            labelled = [(page.box(one), one.sign) for line in page.sheet.lines for one in line]
+            drawing = folder / f"{names[page.path]}.png"
             try:
-                files.write_png(drawing, draw(grey, [(one.box, one.sign) for line in sheet.lines for one in line]))
+                files.write_png(drawing, draw(photo, labelled, scale))
             except OSError as error:
                 raise UserError(f"{drawing}: {error.strerror}; name a folder that can be written") from None
 
     with bar:
-        pages, unreadable = read.read_sheets(checkpoint, found.pictures, bar.update, show)
+        pages, unreadable = read.read_sheets(checkpoint, pictures, bar.update, show)
     notes = [f"{p.path}: read turned clockwise by {p.sheet.turn} degrees" for p in pages if p.sheet.turn]
+    notes += ["what is given more than once is read once"] * (len(pictures) < len(found.pictures))
     rows = files.csv_text(read.sheet_columns(checkpoint.classes), [row for page in pages for row in page.rows()])
     texts = [f"{page.sheet.text}\n" for page in pages]
-    if len(found.pictures) > 1:
+    if len(pictures) > 1:
         texts = [f"{page.path}:\n{text}" for page, text in zip(pages, texts, strict=True)]
     return tell("\n".join(texts), rows, table, notes, found.complaints() + unreadable)
 
@@ -77,19 +87,25 @@ def begin(paths: list[Path], model: Path) -> tuple["Checkpoint", "Found", "tqdm"
     """The network, the pictures to read, and a bar of how far that is. Raises UserError: one of them is not there."""
     from tqdm import tqdm
 
-    from recognition.base.determinism import pin_torch
     from recognition.ink import pictures
-    from recognition.training import checkpoints
 
-    door.imported()
-    pin_torch()
-    checkpoint = checkpoints.load(model)
+    checkpoint = network(model)
     found = pictures.find_pictures(paths)
     for note in found.notes():
         print(one_line(note), file=sys.stderr)
     if not found.pictures and not found.unread:
         raise UserError(f"{paths[0]}: no pictures there; their names end in .jpg, .png or another such suffix")
     return checkpoint, found, tqdm(total=len(found.pictures), unit=" pictures", leave=False, disable=None)
+
+
+def network(model: Path) -> "Checkpoint":
+    """Raises UserError: it is not there."""
+    from recognition.base.determinism import pin_torch
+    from recognition.training import checkpoints
+
+    door.imported()
+    pin_torch()
+    return checkpoints.load(model)
 
 
 def tell(text: str, rows: str, table: Path | None, notes: list[str], failures: list[str]) -> int:
@@ -116,13 +132,32 @@ def distinct(names: list[str]) -> list[str]:
 
 def collect(sheet: Path, text: str, writer: str) -> int:
     """Cut a sheet into labelled pictures, and say where they lie; returns the exit code."""
-    from recognition.ink.collect import collect
+    from recognition.ink.collect import by_width, collect
 
     door.imported()
-    found = collect(sheet, text, writer, HANDWRITING, ROOT / ".cache" / "collect" / f"{sheet.stem}.png")
-    folders = Counter(path.parent for path in found.pictures)
+
+    def divide(piece: "Character", names: "Sequence[str]", height: float) -> "list[Character]":
+        """As the network reads, if it knows such signs: a second to load, for what touches alone."""
+        if not MODEL.exists():
+            return by_width(piece, names, height)
+        checkpoint = network(MODEL)
+        if not {*names} <= {*checkpoint.classes}:
+            return by_width(piece, names, height)
+        from recognition.ink import read
+
+        return read.divided(checkpoint, piece, names, height)
+
+    shown = ROOT / ".cache" / "collect" / f"{sheet.stem}.png"
+    found = collect(sheet, text, writer, HANDWRITING, shown, divide)
+    folders = Counter(path.parent for path in found.new or found.pictures)
     where = ", ".join(f"{n} in {os.path.relpath(folder)}" for folder, n in folders.items())
-    print(one_line(f"{len(found.new)} pictures: {where}" if found.new else f"{sheet}: collected before: {where}"))
+    before = len(found.pictures) - len(found.new)
+    pictures = f"{len(found.new)} {'picture' if len(found.new) == 1 else 'pictures'}: {where}"
+    told = f"{pictures}; {before} were there before" if before else pictures
+    print(one_line(told if found.new else f"{sheet}: collected before: {where}"))
+    cut = f"{found.cut} touched and are cut apart; " if found.cut else ""
+    look = f"{os.path.relpath(shown)} shows which is which: look whether each is whole, upright and right"
+    print(one_line(cut + look))
     return 0
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_read import touching
 
+from recognition import __main__
 from recognition.base import files
 from recognition.base.errors import UserError
 from recognition.ink import collect, dataset
@@ -15,7 +17,7 @@ from recognition.ink.characters import find_characters
 from recognition.ink.lines import in_lines
 from recognition.ink.normalise import normalise
 from recognition.ink.paper import strength
-from recognition.ink.pictures import label_of
+from recognition.ink.pictures import label_of, prepare
 
 DRAW = runpy.run_path(str(Path(__file__).parents[1] / "data" / "handwriting" / "draw.py"))
 ROWS = ["31415", "92658"]
@@ -62,7 +64,11 @@ def there(folder: Path) -> dict[str, bytes]:
         ("ϑς\N{MICRO SIGN}", [["theta", "ς", "mu"]]),  # final sigma is another sign
         ("Alpha", [["alpha"]]),
         ("alpha beta/gamma", [["alpha", "beta"], ["gamma"]]),
-        ("treble clef", [["treble clef"]]),
+        ("treble_clef", [["treble_clef"]]),
+        ("alpha 7 +", [["alpha", "7", "+"]]),
+        ("plus minus 8+3", [["plus", "minus", "8", "+", "3"]]),
+        ("0171 2345", [list("01712345")]),
+        ("ABC/АБВ", [list("ABC"), list("АБВ")]),
         ("plus/minus", [["plus"], ["minus"]]),
         ("a b c", [["a", "b", "c"]]),
         ("Жé", [["Ж", "é"]]),
@@ -96,7 +102,7 @@ def test_what_can_be_no_writer_is_one_line(writer, gather, tmp_path):
         ([list("0123456789")], [9], "9 found of 10"),
         ([list("123"), list("45")], [3, 4], "4 found of 2 in line 2"),
         ([list("12")], [1, 1], "2 lines found of 1"),
-        ([["x"], ["y"]], [9], "1 lines found of 2"),
+        ([["x"], ["y"]], [9], "1 line found of 2"),
     ],
 )
 def test_counts_agree_line_by_line(said, found, wrong):
@@ -144,6 +150,58 @@ def test_where_counts_differ_nothing_is_written_but_the_numbered_boxes(gather, t
     assert not (tmp_path / "home").exists() and Image.open(tmp_path / "boxes.png").mode == "RGB"
 
 
+@pytest.fixture
+def tight(tmp_path) -> tuple[Path, list[np.ndarray]]:
+    """A sheet with 5306, whose 5 and 3 touch, and the ink of each."""
+    inks = [DRAW["ink"](name, np.random.default_rng(seed))[::3, ::2] for seed, name in enumerate("5306")]
+    inks = [ink[np.ix_((ink > 0.2).any(axis=1), (ink > 0.2).any(axis=0))] for ink in inks]
+    grey, left = np.full((200, 500), 210.0), 40
+    for ink in (touching(*inks[:2]), *inks[2:]):
+        grey[50 : 50 + len(ink), left : left + ink.shape[1]] -= 150 * ink
+        left += ink.shape[1] + 30
+    Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "tight.png")
+    return tmp_path / "tight.png", inks
+
+
+def test_what_touches_is_cut_apart_where_a_line_has_too_few(tight, tmp_path):
+    sheet, inks = tight
+    found = collect.collect(sheet, "5306", "", tmp_path / "home", tmp_path / "boxes.png")
+    assert found.cut == 2 and [path.name[0] for path in found.new] == list("5306")
+    for path, ink in zip(found.new, inks, strict=True):
+        before, after = normalise(ink.astype(np.float32)).astype(int), prepare(path)
+        assert abs(before - after).sum() < 0.4 * before.sum()
+
+
+def test_what_is_not_read_as_what_it_is_said_to_be_is_not_cut(tight, tmp_path):
+    asked = []
+    with pytest.raises(UserError, match=r"3 found of 4; nothing is written"):
+        collect.collect(
+            tight[0],
+            "5306",
+            "",
+            tmp_path / "home",
+            tmp_path / "boxes.png",
+            lambda *given: asked.append(given) or [given[0]],
+        )
+    assert [names for _, names, _ in asked] == [["5", "3"]] and not (tmp_path / "home").exists()
+
+
+def test_what_is_too_narrow_to_be_two_is_not_cut(tight, tmp_path):
+    with pytest.raises(UserError, match=r"4 found of 5; nothing is written"):
+        collect.collect(tight[0], "53067", "", tmp_path / "home", tmp_path / "boxes.png")
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_was_found_as_what_is_drawn_each_time(gather, tmp_path):
+    gather("31415/92658")
+    one = (tmp_path / "boxes.png").read_bytes()
+    gather("31415/92658")
+    assert (tmp_path / "boxes.png").read_bytes() == one
+    (tmp_path / "home" / "digits").rename(tmp_path / "away")
+    gather("31415/92659")
+    assert (tmp_path / "boxes.png").read_bytes() != one  # a label is drawn, too
+
+
 def test_twice_the_same_sheet_is_said_and_nothing_is_overwritten(gather, tmp_path):
     first, before = gather("31415/92658"), there(tmp_path / "home")
     again = gather("31415/92658")
@@ -162,7 +220,7 @@ def test_interrupted_it_leaves_whole_pictures_and_the_same_call_adds_the_rest(ga
     written, whole = [], files.write_bytes
 
     def write(path: Path, content: bytes) -> None:
-        if len(written) == 4:
+        if len(written) == 5:  # of which the first is that for looking
             raise KeyboardInterrupt
         written.append(path)
         whole(path, content)
@@ -176,6 +234,28 @@ def test_interrupted_it_leaves_whole_pictures_and_the_same_call_adds_the_rest(ga
     found = gather("31415/92658")
     after = there(tmp_path / "home")
     assert len(found.new) == 6 and len(after) == 10 and before.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (0, "{sheet}: collected before: 5 in {home}/digits, 5 in {home}/signs/x\n"),
+        (1, "1 picture: 1 in {home}/digits; 9 were there before\n"),
+        (6, "6 pictures: 5 in {home}/digits, 1 in {home}/signs/x; 4 were there before\n"),
+        (10, "10 pictures: 5 in {home}/digits, 5 in {home}/signs/x\n"),
+    ],
+)
+def test_the_command_says_what_is_new_and_what_was_there(sheet, tmp_path, monkeypatch, capsys, lost, told):
+    monkeypatch.setattr(__main__, "ROOT", tmp_path)
+    monkeypatch.setattr(__main__, "HANDWRITING", tmp_path / "home")
+    monkeypatch.chdir(tmp_path)
+    __main__.collect(sheet, "31415/x", "")
+    for path in sorted((tmp_path / "home").rglob("*.png"))[:lost]:
+        path.unlink()
+    capsys.readouterr()
+    assert __main__.collect(sheet, "31415/x", "") == 0
+    shown = ".cache/collect/sheet.png shows which is which: look whether each is whole, upright and right\n"
+    assert capsys.readouterr().out == told.format(sheet=sheet, home="home") + shown
 
 
 def test_a_sheet_without_ink_is_one_line(tmp_path):

@@ -57,7 +57,7 @@ def test_every_format_of_pillow_is_read_or_has_a_reason_not_to_be():
     assert sorted([*FORMATS, *UNREAD]) == sorted(Image.OPEN)
     ends = Image.registered_extensions()
     assert {end for name in FORMATS for end in FORMATS[name].split()} == {
-        end for end, name in ends.items() if name in FORMATS or name == "MPO"
+        end for end, name in ends.items() if (name in FORMATS or name == "MPO") and end not in (".heics", ".heifs")
     }
 
 
@@ -82,10 +82,44 @@ def test_postscript_is_handed_to_no_program(tmp_path, monkeypatch):
         read_grey(tmp_path / "1.png")
 
 
-def test_a_heic_is_called_one(tmp_path):
+def test_a_heic_is_called_one_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.delitem(FORMATS, "HEIF", raising=False)
     (tmp_path / "1.jpg").write_bytes(b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(100))
-    with pytest.raises(UserError, match=r"1\.jpg: a HEIC picture, which is not read; save it anew as JPEG"):
+    with pytest.raises(UserError, match=r"1\.jpg: a HEIC picture; `pip install pillow-heif` to have .*, or save them"):
         read_grey(tmp_path / "1.jpg")
+
+
+@pytest.mark.parametrize("name", ["1.heic", "1.jpg"])
+def test_a_heic_is_read_where_its_library_is_installed(tmp_path, name):
+    pytest.importorskip("pillow_heif")
+    page("RGB").save(tmp_path / name, "HEIF")
+    grey = read_grey(tmp_path / name)
+    assert grey.shape == (300, 300) and grey[50, 80] < 60 < 200 < grey[250, 250]
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
+    with pytest.raises(UserError, match=f"{name}: .*save it anew as"):
+        read_grey(tmp_path / name)
+
+
+FAKE = """
+import sys, types
+from PIL import Image, PpmImagePlugin
+sys.modules["pillow_heif"] = library = types.ModuleType("pillow_heif")
+def register_heif_opener():
+    Image.register_open("HEIF", PpmImagePlugin.PpmImageFile, lambda prefix: prefix.startswith(b"P5"))
+library.register_heif_opener = register_heif_opener
+from pathlib import Path
+from recognition.ink import decode, pictures
+del decode.FORMATS["PPM"]
+found = pictures.find_pictures([Path(sys.argv[1])])
+print([path.name for path in found.pictures], found.notes(), [decode.read_grey(path).shape for path in found.pictures])
+"""
+
+
+def test_the_library_of_heic_is_asked_for_such_pictures(tmp_path):
+    """Another format in its place, as the library may not be here."""
+    page("L").save(tmp_path / "1.HEIC", "PPM")
+    done = subprocess.run([sys.executable, "-c", FAKE, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("['1.HEIC'] [] [(300, 300)]\n", "")
 
 
 # ---- upright
@@ -111,6 +145,34 @@ def test_a_picture_is_turned_once(tmp_path, suffix, orientation):
     path = tmp_path / f"photo.{suffix}"
     Image.fromarray(np.ascontiguousarray(stored)).convert("RGB").save(path, exif=exif, quality=95)
     assert np.abs(read_grey(path).astype(int) - upright).mean() < 8
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "CMYK", "I;16"])
+def test_in_colour_it_is_upright_too_and_larger(tmp_path, mode):
+    pixels = np.full((300, 400, 3), (230, 220, 200), np.uint8)
+    pixels[:150, :200] = 40, 60, 160
+    path = tmp_path / ("1.jpg" if mode in ("RGB", "CMYK") else "1.png")
+    exif = Image.Exif()
+    exif[0x0112] = 8  # the camera's side is up
+    large = Image.fromarray(pixels).resize((4000, 3000)).transpose(Image.Transpose.ROTATE_270)
+    large = large.convert("L").convert("I").convert("I;16") if mode == "I;16" else large.convert(mode)
+    large.save(path, exif=exif)
+    found, scale = decode.read_picture(path, colour=True)
+    assert found.shape == (1500, decode.COLOUR_SIDE, 3) and scale == (2, 2)
+    expected = np.asarray(Image.fromarray(pixels).convert("RGB" if mode not in ("L", "I;16") else "L").convert("RGB"))
+    assert np.abs(found[::5, ::5] - expected.astype(int)).mean() < (40 if mode == "I;16" else 5)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_a_strip_is_scaled_by_other_factors_across_than_along(tmp_path, suffix, orientation):
+    """As each is rounded to whole pixels; the upright original is low."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    size = (2999, 5) if orientation == 1 else (5, 2999)
+    Image.new("L", size, 200).save(tmp_path / f"1.{suffix}", exif=exif)
+    grey, (along, across) = decode.read_picture(tmp_path / f"1.{suffix}")
+    assert (grey.shape[1] * along, grey.shape[0] * across) == pytest.approx((2999, 5)) and along > across + 0.1
 
 
 # ---- within a budget
@@ -181,7 +243,7 @@ HELD = {  # files that hold most for their pixels: the modes and options to save
     "1.tif": ("RGBA", {"compression": "tiff_lzw", "strip_size": 1 << 30}),
     "2.tif": ("F", {"compression": "tiff_lzw", "strip_size": 1 << 30}),
     "1.qoi": ("RGBA", {}),
-}
+} | ({"1.heic": ("RGBA", {"quality": 90})} if "HEIF" in FORMATS else {})
 
 
 MEASURE = """
@@ -210,8 +272,8 @@ for path in Path(sys.argv[1]).iterdir():
 
 def test_no_format_takes_more_than_is_taken_for_it(tmp_path):
     for name, (mode, options) in HELD.items():
-        image = page(mode, side=600 if name == "1.qoi" else 2000, noisy=name in ("1.webp", "1.tif"))
-        image.save(tmp_path / name, **options)
+        image = page(mode, side=600 if name == "1.qoi" else 2000, noisy=name in ("1.webp", "1.tif", "1.heic"))
+        image.save(tmp_path / name, "HEIF" if name == "1.heic" else None, **options)
     done = subprocess.run([sys.executable, "-c", MEASURE, tmp_path], cwd=ROOT, capture_output=True, text=True)
     measured = [line.split() for line in done.stdout.splitlines()]
     assert done.stderr == "" and {name for name, _, _ in measured} == set(HELD)
@@ -231,7 +293,7 @@ def test_what_takes_more_than_the_room_is_refused_before_it_is_decoded(tmp_path,
     page(mode).save(tmp_path / name, **options)
     monkeypatch.setattr(decode, "LEAST_BYTES", 0)
     monkeypatch.setattr(decode, "ROOM", Room(90_000 * 8))
-    monkeypatch.setattr(decode, "_decode", lambda image: pytest.fail("it was decoded"))
+    monkeypatch.setattr(decode, "_decode", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(UserError, match=rf"{name}: too large"):
         read_grey(tmp_path / name)
 
@@ -240,18 +302,35 @@ def test_a_picture_is_decoded_in_room_that_was_taken_for_it(tmp_path, monkeypatc
     page("RGB", side=2400).save(tmp_path / "1.png")
     seen = []
     real = decode._decode
-    monkeypatch.setattr(decode, "_decode", lambda image: seen.append(decode.ROOM.left) or real(image))
+    monkeypatch.setattr(decode, "_decode", lambda *given: seen.append(decode.ROOM.left) or real(*given))
     read_grey(tmp_path / "1.png")
     taken = 2400**2 * decode.BYTES_A_PIXEL + (tmp_path / "1.png").stat().st_size
     assert seen == [MAX_BYTES - taken] and decode.ROOM.left == MAX_BYTES
 
 
-def test_of_a_jpeg_what_is_decoded_counts(tmp_path):
-    """As of 200 megapixels, which phones take."""
+def test_of_a_jpeg_what_is_decoded_counts_and_what_is_kept_meanwhile(tmp_path, monkeypatch):
+    """Progressive, or with each colour in a scan of its own, all of it is kept."""
+    monkeypatch.setattr(decode, "LEAST_BYTES", 0)
+    decoded, kept = 1500**2 * decode.BYTES_A_PIXEL, 2 * 6000**2 * 1.5
     page("RGB", side=6000).save(tmp_path / "1.jpg")
-    with decode._opened(tmp_path / "1.jpg") as image:
-        assert decode._to_decode(image) == 2 * 6000**2 * 1.5 + 1500**2 * decode.BYTES_A_PIXEL
-    assert 2 * 16_320 * 12_240 * 1.5 + 2040 * 1530 * decode.BYTES_A_PIXEL < MAX_BYTES
+    page("RGB", side=6000).save(tmp_path / "2.jpg", progressive=True)
+    together, first = b"\xff\xda\0\x0c\3\1\0\2\x11\3\x11\0\x3f\0", b"\xff\xda\0\x08\1\1\0\0\x3f\0"
+    (tmp_path / "3.jpg").write_bytes((tmp_path / "1.jpg").read_bytes().replace(together, first))
+    for name, bytes_taken in ("1.jpg", decoded), ("2.jpg", decoded + kept), ("3.jpg", decoded + kept):
+        with decode._opened(tmp_path / name) as image:
+            assert decode._to_decode(image) == bytes_taken
+    assert 2 * 16_320 * 12_240 * 1.5 + 2040 * 1530 * decode.BYTES_A_PIXEL < MAX_BYTES  # 200 megapixels of a phone
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_of_a_jpeg_more_pixels_are_read_than_pillow_opens(tmp_path, monkeypatch, mode):
+    """Its limit is on what is decoded: other formats keep it."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    page(mode).save(tmp_path / "1.jpg")
+    assert read_grey(tmp_path / "1.jpg").shape == (300, 300)
+    page("RGB").save(tmp_path / "1.png")
+    with pytest.raises(UserError, match=r"1\.png: too large"):
+        read_grey(tmp_path / "1.png")
 
 
 def test_pictures_wait_until_there_is_room_for_them():

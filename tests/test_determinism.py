@@ -205,14 +205,15 @@ import hashlib, json, sys
 import numpy as np
 from pathlib import Path
 from recognition.ink.decode import read_grey
-from recognition.ink.find import find_ink
+from recognition.ink.characters import find_characters
 from recognition.ink.normalise import normalise
+from recognition.ink.paper import strength
 draws, found = np.random.default_rng(0), {}
 for path in sorted(Path("data/handwriting").rglob("*.png"))[:12]:
     clean = read_grey(path)
     noisy = clean * np.linspace(0.5, 0.9, clean.shape[1]) + draws.integers(0, 20, clean.shape)
     for name, grey in ("clean", clean), ("noisy", noisy.astype(np.uint8)), ("dark", (255 - noisy).astype(np.uint8)):
-        ink = find_ink(grey)
+        ink = find_characters(strength(grey))[0].ink
         found[f"{path} {name}"] = [hashlib.sha256(part.tobytes()).hexdigest() for part in (ink, normalise(ink))]
 print(json.dumps(found))
 """

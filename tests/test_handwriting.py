@@ -13,9 +13,10 @@ from PIL import Image
 from scipy import ndimage
 
 from recognition.base.errors import UserError
+from recognition.ink.characters import find_characters
 from recognition.ink.decode import MAX_SIDE, read_grey
-from recognition.ink.find import find_ink
 from recognition.ink.normalise import normalise
+from recognition.ink.paper import strength
 from recognition.ink.pictures import label_of, prepare
 
 HOME = Path(__file__).parents[1] / "data" / "handwriting"
@@ -44,6 +45,10 @@ XI = [[(0.1, 0), (0.9, 0)], [(0.25, 0.5), (0.75, 0.5)], [(0.1, 1), (0.9, 1)]]
 
 def page(covered, paper=PAPER, ink=INK):
     return np.round(paper + (ink - paper) * covered).astype(np.uint8)
+
+
+def find_ink(grey):
+    return find_characters(strength(grey))[0].ink
 
 
 def read(grey):
@@ -264,7 +269,7 @@ def test_failures_are_one_line_naming_the_file(tmp_path, name, make, says):
 @pytest.mark.parametrize("seed", range(10))
 def test_noisy_blank_paper_is_empty(seed):
     noise = np.random.default_rng(seed).normal(0, 3, (400, 300))
-    assert not find_ink(np.clip(200 + noise, 0, 255).astype(np.uint8)).any()
+    assert not find_characters(strength(np.clip(200 + noise, 0, 255).astype(np.uint8)))
 
 
 def test_threads_agree(tmp_path, four, expected):

@@ -19,8 +19,9 @@ from recognition.base import alphabet, files
 from recognition.base.errors import UserError
 from recognition.greek import sources
 from recognition.greek.sources import Picture
-from recognition.ink.find import find_ink
+from recognition.ink.characters import find_characters
 from recognition.ink.normalise import normalise
+from recognition.ink.paper import strength
 from recognition.sources.fetch import Failure
 
 TIMEOUT = 5.0
@@ -358,7 +359,7 @@ def test_every_letter_by_every_hand_and_in_every_face(rendered):
 def test_the_letters_of_a_face_are_all_different(rendered):
     """A face without Greek letters draws one box for all of them."""
     for face in {p.name.removesuffix("-form2") for p in rendered if not p.name.startswith("hand")}:
-        drawn = [normalise(find_ink(p.grey)) for p in rendered if p.name == face]
+        drawn = [normalise(find_characters(strength(p.grey))[0].ink) for p in rendered if p.name == face]
         assert len(drawn) == 24
         apart = [np.abs(a.astype(int) - b).sum() / a.sum() for i, a in enumerate(drawn) for b in drawn[:i]]
         assert min(apart) > 0.1

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from recognition.base.errors import UserError
+from recognition.ink import pictures
+from recognition.ink.decode import HEIF_ENDS
 from recognition.ink.pictures import find_pictures, label_of
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -38,13 +40,23 @@ def test_find_pictures(tmp_path):
 
 
 def test_what_is_passed_over_is_counted_by_its_suffix(tmp_path):
-    put(tmp_path, "a.txt", "b/a.TXT", "b/c.txt", "d.heic", "drawing.pdf", "read.eps", "README", ".hidden.txt", "1.png")
+    put(tmp_path, "a.txt", "b/a.TXT", "b/c.txt", "d.svg", "drawing.pdf", "read.eps", "README", ".hidden.txt", "1.png")
     found = find_pictures([tmp_path])
     assert found.complaints() == []
     [line] = found.notes()
     assert line.startswith("passed over, no pictures by their names: 3 .txt, ")
     assert sorted(line.partition(": ")[2].split(", ")) == [
-        *("1 .eps", "1 .heic", "1 .pdf", "1 without a suffix", "3 .txt")
+        *("1 .eps", "1 .pdf", "1 .svg", "1 without a suffix", "3 .txt")
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["heic", "HEIF"])
+def test_where_heic_is_passed_over_what_to_do_is_said(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(pictures, "SUFFIXES", pictures.SUFFIXES - set(HEIF_ENDS.split()))
+    put(tmp_path, f"1.{suffix}", "2.txt", "3.txt")
+    assert find_pictures([tmp_path]).notes() == [
+        f"passed over, no pictures by their names: 2 .txt, 1 .{suffix.lower()}; `pip install pillow-heif` to have HEIC "
+        "pictures read, or save them as JPEG"
     ]
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image, ImageDraw
@@ -19,6 +21,7 @@ from recognition.sources.catalogue import DATASETS
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+DRAW = runpy.run_path(str(ROOT / "data" / "handwriting" / "draw.py"))
 TINY = {
     "train": {"epochs": 2, "held_out": 30000, "batch_size": 250},
     "greek": {"source": "rendered", "timeout_s": 1.0, "hands": 3},  # for the test that asks what does not answer
@@ -313,7 +316,8 @@ def test_own_letters_are_learned_from_or_read_as_the_source_says(finished):
 
 
 def test_what_is_written_on_a_sheet_is_collected_learned_and_read(finished):
-    """The README's loop, with a sign that no data set has; without one, what it knows is the digits."""
+    """The README's loop, with a sign that no data set has; without one, what it knows is the digits. What is read is
+    another sheet than what was learned from."""
     metrics, model = finished / "reports/finetune/signs/metrics.json", "models/finetune/signs/all_layers.pth"
     assert json.loads(metrics.read_text()) == {"signs": {"train_n": 0, "names": ""}}
     assert (finished / model).read_bytes() == (finished / "models/train/checkpoint.pth").read_bytes()
@@ -324,9 +328,15 @@ def test_what_is_written_on_a_sheet_is_collected_learned_and_read(finished):
         ImageDraw.Draw(sheet).line([(x - r, y + n), (x + r, y - n)], 20, 8)
         ImageDraw.Draw(sheet).line([(x - n, y - r), (x + n, y + r)], 20, 8)
     sheet.save(finished / ".cache/sheet.png")
+    plus = Image.new("L", (400, 400))
+    ImageDraw.Draw(plus).line([(130, 190), (280, 205)], 255, 15)
+    ImageDraw.Draw(plus).line([(212, 130), (200, 270)], 255, 15)
+    eight, three = (DRAW["ink"](name, np.random.default_rng(100)) for name in "83")
+    another = 220 * (1 - 0.8 * np.hstack([eight, np.asarray(plus) / 255, three]))
+    Image.fromarray(another.astype(np.uint8)).save(finished / ".cache/another.png")
     try:
         collected = run("python", "-m", "recognition", "collect", ".cache/sheet.png", "--as", "+", cwd=finished)
-        assert collected.stdout == "10 pictures: 10 in data/handwriting/signs/+\n"
+        assert collected.stdout.splitlines()[0] == "10 pictures: 10 in data/handwriting/signs/+"
         ran = run("dvc", "repro", cwd=finished)
         assert set(re.findall("Running stage '(.*)'", ran.stdout)) == {
             "finetune@signs",
@@ -340,12 +350,13 @@ def test_what_is_written_on_a_sheet_is_collected_learned_and_read(finished):
         assert "The user's own signs, +, were learned from 8 pictures with 300 of each digit" in (
             finished / "reports/report.md"
         ).read_text().replace("\\+", "+")
-        text = run("python", "-m", "recognition", "read", ".cache/sheet.png", "--model", model, cwd=finished).stdout
-        assert text == "+++++\n+++++\n"
+        text = run("python", "-m", "recognition", "read", ".cache/another.png", "--model", model, cwd=finished).stdout
+        assert text == "8+3\n"
         assert "up to date" in run("dvc", "status", cwd=finished).stdout
     finally:
         shutil.rmtree(signs / "+")
-        run("dvc", "repro", cwd=finished)
+        without = run("dvc", "repro", cwd=finished).stdout
+    assert "finetune signs: no signs, so nothing is learned" in without
     assert json.loads(metrics.read_text())["signs"]["train_n"] == 0
 
 

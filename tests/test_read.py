@@ -2,6 +2,7 @@
 user runs it."""
 
 import csv
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from recognition import __main__, networks
 from recognition.base.determinism import generator
 from recognition.ink import read
 from recognition.ink.characters import Character
-from recognition.ink.draw import draw
+from recognition.ink.draw import COLOUR, draw
 from recognition.ink.read import Page, Read, Sheet
 from recognition.training import checkpoints, datasets, doubt
 from recognition.training.augmentation import Distortion
@@ -213,15 +214,17 @@ def read_apart(network: Checkpoint, ink: np.ndarray) -> str:
 
 
 def test_digits_that_touch_are_read_apart(network, digits):
-    pairs = [(digits[i], digits[i + 1]) for i in range(0, 80, 2)]
-    right = [read_apart(network, touching(one[1], other[1])) == one[0] + other[0] for one, other in pairs]
-    assert sum(right) >= 0.4 * len(pairs)
+    """49 % of 68; 60 % are cut in two. This network has learned for seconds."""
+    pairs = [*itertools.pairwise(digits)][::2]
+    found = [read_apart(network, touching(one[1], other[1])) for one, other in pairs]
+    right = [signs == one[0] + other[0] for signs, (one, other) in zip(found, pairs, strict=True)]
+    assert sum(right) >= 0.45 * len(pairs) and sum(len(signs) == 2 for signs in found) >= 0.55 * len(pairs)
 
 
 def test_digits_that_touch_the_next_line_are_read_in_theirs(network, digits):
-    """The second of the first line is moved down until it meets the second of the other."""
+    """The second of the first line is moved down until it meets the second of the other. 14 of 21 are read right."""
     right = 0
-    for i in range(0, 60, 6):
+    for i in range(0, 126, 6):
         (_, above), (_, below) = digits[i + 1], digits[i + 4]
         stack = touching(above.T, below.T).T
         lines = digits[i : i + 3], digits[i + 3 : i + 6]
@@ -232,7 +235,30 @@ def test_digits_that_touch_the_next_line_are_read_in_theirs(network, digits):
         place = grey[top : top + stack.shape[0], left : left + stack.shape[1]]
         place[:] = np.minimum(place, np.round(PAPER + (INK - PAPER) * stack))
         right += read.sheet(network, grey).text == "\n".join("".join(label for label, _ in line) for line in lines)
-    assert right >= 4
+    assert right >= 13
+
+
+def test_digits_that_touch_and_are_known_are_cut_apart_as_such_or_not_at_all(network, digits):
+    """62 % of 68 are."""
+    cut, pairs = 0, [*itertools.pairwise(digits)][::2]
+    for (a, one), (b, other) in pairs:
+        both = character(touching(one, other))
+        parts = read.divided(network, both, [a, b], 80)
+        if len(parts) == 1:
+            assert parts[0] is both
+        else:
+            cut += 1
+            assert [network.classes[int(part.row.argmax())] for part in read.see(network, parts)] == [a, b]
+    assert cut >= 0.57 * len(pairs)
+
+
+def test_all_that_touches_is_read_at_once(network, digits, monkeypatch):
+    """The network is built once, not for each piece."""
+    inks = [touching(digits[i][1], digits[i + 1][1]) for i in range(0, 12, 2)]
+    seen = read.see(network, [character(ink) for ink in (*inks, *[np.ones((80, 20))] * 6)])
+    asked, ask = [], read.ask
+    monkeypatch.setattr(read, "ask", lambda *given: asked.append(given) or ask(*given))
+    assert len(read.apart(network, seen)) > len(seen) and len(asked) == 1
 
 
 @pytest.mark.parametrize("broader", [1, 1.3, 1.6])
@@ -254,8 +280,8 @@ def test_a_text_has_signs_side_by_side_and_names_apart():
 
 
 def test_a_row_has_the_box_on_the_original_and_what_is_not_known_is_no_class():
-    page = Page(Path("a/b.jpg"), sheet_with("4", "2", known=False), 3.264)
-    assert page.rows() == [["a/b.jpg", 1, place, 0, 0, 29, 29, "?", 1.0, 1.0] for place in (1, 2)]
+    page = Page(Path("a/b.jpg"), sheet_with("4", "2", known=False), (3.264, 3.1))
+    assert page.rows() == [["a/b.jpg", 1, place, 0, 0, 29, 28, "?", 1.0, 1.0] for place in (1, 2)]
 
 
 def test_a_drawing_is_the_picture_with_frames_and_labels():
@@ -263,8 +289,8 @@ def test_a_drawing_is_the_picture_with_frames_and_labels():
     drawn = np.asarray(draw(grey, [((30, 40, 60, 80), "α")]))
     changed = (drawn != 200).any(axis=2)
     assert drawn.shape == (90, 120, 3)
-    assert changed[40:81, [30, 60]].all() and changed[[40, 80], 30:61].all()
-    assert changed[:40].any() and not changed[41:80, 31:60].any() and not changed[:, 61:].any()
+    assert changed[40:80, [30, 59]].all() and changed[[40, 79], 30:60].all()
+    assert changed[:40].any() and not changed[41:79, 31:59].any() and not changed[:, 60:].any()
 
 
 # ---- the command
@@ -325,6 +351,26 @@ def test_boxes_are_on_the_upright_original_however_it_was_decoded(command, page,
     np.testing.assert_allclose(found, [3 * np.array(box) for line in boxes for box in line], atol=12)
 
 
+def test_drawn_is_the_upright_photo_in_its_colours_with_the_boxes_of_the_table(command, page, tmp_path):
+    grey, _, text = page
+    size = 5 * grey.shape[1], 5 * grey.shape[0]
+    colours = [Image.fromarray(grey), Image.new("L", grey.shape[::-1], 120), Image.fromarray(grey)]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera's side is up
+    photo = Image.merge("RGB", colours).resize(size).transpose(Image.Transpose.ROTATE_90)
+    photo.save(tmp_path / "photo.jpg", exif=exif, quality=95, subsampling=0)
+    assert command(tmp_path / "photo.jpg", "--csv", tmp_path / "a.csv", "--pictures", tmp_path)[1] == f"{text}\n"
+    drawn = np.asarray(Image.open(tmp_path / "photo.png")).astype(int)
+    assert drawn.shape[:2] == (round(2000 * size[1] / size[0]), 2000)
+    across, down = size[0] / drawn.shape[1], size[1] / drawn.shape[0]
+    for row in csv.DictReader((tmp_path / "a.csv").read_text().splitlines()):
+        left, right = (round(int(row[end]) / across) for end in ("left", "right"))
+        top, bottom = (round(int(row[end]) / down) for end in ("top", "bottom"))
+        assert (drawn[top:bottom, [left, right - 1]] == COLOUR).all()
+        assert (drawn[[top, bottom - 1], left:right] == COLOUR).all()
+    np.testing.assert_allclose(drawn[5, 5], (PAPER, 120, PAPER), atol=4)
+
+
 def test_several_pictures_are_named_and_what_cannot_be_read_is_told(command, page, digits, tmp_path):
     Image.fromarray(page[0]).save(tmp_path / "a.png")
     Image.fromarray(np.rot90(page[0])).save(tmp_path / "b.png")
@@ -348,6 +394,19 @@ def test_drawings_of_pictures_of_the_same_name_stay_apart(command, digits, tmp_p
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["7.png", "7_2.png", "7_3.png"]
 
 
+def test_a_picture_that_is_given_again_is_read_once(command, digits, tmp_path):
+    """And drawn once: two threads would write the same file."""
+    for path, (_, ink) in zip((tmp_path / "a.png", tmp_path / "b.png"), digits, strict=False):
+        Image.fromarray(sheet_of([[ink]])[0]).save(path)
+    once = command(tmp_path)
+    assert once[0] == 0 and once[2] == []
+    both = sorted(tmp_path.iterdir())
+    for given in (tmp_path, tmp_path), (tmp_path, both[0]), (*both, both[0]):
+        assert command(*given) == (*once[:2], ["what is given more than once is read once"])
+    command(tmp_path, tmp_path / "a.png", "--pictures", tmp_path / "drawn")
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
+
+
 @pytest.mark.parametrize("option", ["--csv", "--pictures"])
 def test_what_cannot_be_written_is_one_line(command, page, tmp_path, option):
     Image.fromarray(page[0]).save(tmp_path / "a.png")
@@ -355,6 +414,24 @@ def test_what_cannot_be_written_is_one_line(command, page, tmp_path, option):
     (tmp_path / "file").touch()
     code, _, told = command(tmp_path / "a.png", option, tmp_path / ("taken" if option == "--csv" else "file"))
     assert code == 1 and len(told) == 1 and told[0].startswith(f"error: {tmp_path}/")
+
+
+def test_collect_cuts_digits_apart_by_the_network(network, digits, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(__main__, "MODEL", model)
+    monkeypatch.setattr(__main__, "ROOT", tmp_path)
+    monkeypatch.setattr(__main__, "HANDWRITING", tmp_path / "home")
+    for one, other in [*itertools.pairwise(digits)][::2]:
+        both = touching(one[1], other[1])
+        parts = read.divided(network, character(both), [one[0], other[0]], 80)
+        if len(parts) == 2 and both.shape[1] > 120:
+            break
+    signs = one[0] + other[0] + "".join(label for label, _ in digits[2:6])
+    inks = [both, np.zeros((1, 1)), *(ink for _, ink in digits[2:6])]
+    Image.fromarray(sheet_of([inks])[0]).save(tmp_path / "sheet.png")
+    assert __main__.collect(tmp_path / "sheet.png", signs, "") == 0
+    told, look = capsys.readouterr().out.splitlines()
+    assert told.startswith("6 pictures: 6 in ") and look.startswith("2 touched and are cut apart; ")
+    assert sorted(path.name[0] for path in (tmp_path / "home").rglob("*.png")) == sorted(signs)
 
 
 def test_a_path_or_a_model_that_is_not_there_is_one_line(command, tmp_path):

@@ -19,8 +19,9 @@ from recognition.base import alphabet, files
 from recognition.base.errors import UserError, quoted, shortened
 from recognition.greek import hands
 from recognition.ink import dataset
+from recognition.ink.characters import find_characters
 from recognition.ink.decode import read_grey
-from recognition.ink.find import find_ink
+from recognition.ink.paper import strength
 from recognition.ink.pictures import SUFFIXES, find_pictures
 from recognition.sources.fetch import FULL, LONGEST_S, UNFIT, Failure, Progress, reason, timed, with_mend
 from recognition.sources.web import answer, steady, within
@@ -226,7 +227,7 @@ def readable(found: list[tuple[str, str, str, Path]], complain: Complain) -> lis
     for (letter, name, origin, path), writer in zip(found, writers, strict=True):
         try:
             grey = read_grey(path)
-            if not find_ink(grey).any():
+            if not find_characters(strength(grey)):
                 raise UserError("no ink found")
             pictures.append(Picture(letter, name, writer, origin, grey))
         except UserError as error:

@@ -1,9 +1,10 @@
 """A sheet of handwriting to labelled pictures of one character each, by what is written on it. No torch."""
 
 import hashlib
+import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,15 +15,16 @@ from scipy import ndimage
 from recognition.base import files
 from recognition.base.alphabet import NAMES, SYMBOLS
 from recognition.base.errors import UserError, quoted
+from recognition.ink import touching
 from recognition.ink.characters import Character, find_characters
 from recognition.ink.decode import read_grey
 from recognition.ink.draw import draw
 from recognition.ink.geometry import TOUCHING
-from recognition.ink.lines import in_lines
+from recognition.ink.lines import in_lines, typical
 from recognition.ink.paper import strength
 from recognition.ink.pictures import no_ink
 
-WORD = re.compile(r"[A-Za-z]{2,}(?:[ _-][A-Za-z]+)*")  # a name; whatever else stands in a line is a sign each
+WORD = re.compile(r"[A-Za-z][a-z]+(?:[_-][A-Za-z]+)*")  # a name
 LETTERS = {symbol: name for name, symbol in SYMBOLS.items()}
 LONGEST = 100  # bytes of a name, which is a folder's and a class's
 LONGEST_WRITER = 60  # bytes
@@ -34,21 +36,34 @@ class Collected(NamedTuple):
 
     pictures: list[Path]
     new: list[Path]
+    cut: int  # characters that touched others and were cut apart
 
 
-def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Collected:
+Divide = Callable[[Character, Sequence[str], float], list[Character]]  # ink, what it is, how high such characters are
+
+
+def by_width(piece: Character, names: Sequence[str], height: float) -> list[Character]:
+    return touching.divided(piece, len(names), height)
+
+
+def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path, divide: Divide = by_width) -> Collected:
     """Cut a sheet into pictures in `home`, which is data/handwriting, labelled by the `text` that is written on it.
 
-    Nothing that is there is overwritten, and what an interrupted call has left out is added by the same one. Raises
-    UserError where what is found is not what is said, after `shown`, a PNG, was drawn of it; and where the sheet was
-    collected as something else.
+    Where a line has fewer characters than are said, `divide` cuts apart what touches.
+
+    Nothing that is there is overwritten, and what an interrupted call has left out is added by the same one. What is
+    found, and as what, is drawn into `shown`, a PNG, as nothing else tells a sheet that stands on its head. Raises
+    UserError where what is found is not what is said, and where the sheet was collected as something else.
     """
     said = names_of(text)
     by = checked_writer(writer)
     grey = read_grey(sheet)
     found = find_characters(strength(grey)) or no_ink(sheet)
-    lines = in_lines([character.box for character in found])
-    order = [found[i] for line in lines for i in line]
+    lines = [[found[i] for i in line] for line in in_lines([character.box for character in found])]
+    if len(said) == len(lines):
+        usual = typical([len(one.ink) for one in found])
+        lines = [apart(line, names, usual, divide) for names, line in zip(said, lines, strict=True)]
+    order = [one for line in lines for one in line]
     if wrong := mismatch(said, [len(line) for line in lines]):
         files.write_png(shown, draw(grey, [(one.box, str(n)) for n, one in enumerate(order, 1)]))
         raise UserError(
@@ -59,6 +74,8 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Col
         for names, line in zip(said * (len(lines) if len(said) == 1 else 1), lines, strict=True)
         for i in range(len(line))
     ]
+    signs = [f"{n} {SYMBOLS.get(label, label)}" for n, label in enumerate(labels, 1)]
+    files.write_png(shown, draw(grey, [*zip([one.box for one in order], signs, strict=True)]))
     mark = hashlib.sha256(sheet.read_bytes()).hexdigest()[:8]
     paths = [home / path_of(label, by, mark, n) for n, label in enumerate(labels, 1)]
     if others := sorted(set(home.rglob(f"*.{mark}-*.png")) - set(paths)):
@@ -67,13 +84,31 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path) -> Col
     new = [i for i, path in enumerate(paths) if not path.exists()]
     for i in new:
         files.write_png(paths[i], Image.fromarray(cut(grey, order, order[i])))
-    return Collected(paths, [paths[i] for i in new])
+    whole = {id(one) for one in found}
+    return Collected(paths, [paths[i] for i in new], sum(id(one) not in whole for one in order))
+
+
+def apart(line: Sequence[Character], names: Sequence[str], height: float, divide: Divide) -> list[Character]:
+    """The characters of a line that are to be these: where they are fewer, those that are widest are cut apart, if they
+    are wide enough to be several. A line of one name may be of any number."""
+    wide = [one.ink.shape[1] / max(height, len(one.ink)) for one in line]
+    parts = [1 for _ in line]
+    for _ in range(len(names) - len(line)):
+        i = max(range(len(line)), key=lambda i: wide[i] / (parts[i] + 1))
+        parts[i] += wide[i] / (parts[i] + 1) >= touching.NARROWEST
+    ends = itertools.accumulate(parts)
+    return [
+        part
+        for one, k, end in zip(line, parts, ends, strict=True)
+        for part in (divide(one, names[end - k : end], height) if k > 1 else [one])
+    ]
 
 
 def names_of(text: str) -> list[list[str]]:
-    """The names of what is written, line by line: of "7+α/beta" ["7", "+", "alpha"] and ["beta"].
+    """The names of what is written, line by line: of "7+α/beta x" ["7", "+", "alpha"] and ["beta", "x"].
 
-    A line is a word, or several that are Greek letters, or else a sign each. Raises UserError for what is no name.
+    A word in small letters, between blanks, is a name; of whatever else each sign is one. Raises UserError for what is
+    no name.
     """
     lines = [signs_of(line.strip()) for line in unicodedata.normalize("NFC", text).split("/")]
     if not all(lines):
@@ -86,18 +121,19 @@ def names_of(text: str) -> list[list[str]]:
 
 def signs_of(line: str) -> list[str]:
     """The names of what stands in a line."""
-    words = line.lower().split()
-    if len(words) > 1 and all(word in NAMES for word in words):
-        return words
-    if WORD.fullmatch(line):
-        return [line.lower() if line.lower() in NAMES else line]
-    signs: list[str] = []
-    for sign in line:
-        if unicodedata.category(sign).startswith("M") and signs:
-            signs[-1] += sign  # an accent over the sign before
-        elif not sign.isspace():
-            signs.append(LETTERS.get(unicodedata.normalize("NFKC", sign), sign))
-    return signs
+    names: list[str] = []
+    for part in line.split():
+        if WORD.fullmatch(part):
+            names.append(part.lower() if part.lower() in NAMES else part)
+            continue
+        signs: list[str] = []
+        for sign in part:
+            if unicodedata.category(sign).startswith("M") and signs:
+                signs[-1] += sign  # an accent over the sign before
+            else:
+                signs.append(LETTERS.get(unicodedata.normalize("NFKC", sign), sign))
+        names += signs
+    return names
 
 
 def checked_writer(writer: str) -> str:
@@ -116,7 +152,7 @@ def mismatch(said: Sequence[Sequence[str]], found: Sequence[int]) -> str | None:
     if len(said) == 1 and len(said[0]) == 1:
         return None
     if len(said) != len(found):
-        return f"{len(found)} lines found of {len(said)}"
+        return f"{len(found)} {'line' if len(found) == 1 else 'lines'} found of {len(said)}"
     for number, (names, n) in enumerate(zip(said, found, strict=True), 1):
         if len(names) not in (1, n):
             return f"{n} found of {len(names)}{f' in line {number}' if len(said) > 1 else ''}"

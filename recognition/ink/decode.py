@@ -11,17 +11,18 @@ from typing import NamedTuple
 import numpy as np
 import PIL
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from recognition.base.errors import UserError
 
 MAX_BYTES = 1_200_000_000  # that all pictures which are being decoded may take together; of 2 GB torch has 0.6
 BYTES_A_PIXEL = 9  # of a picture that is decoded: with a palette, its colours with transparency, and those made smaller
-HUNGRIER = {"TIFF": 12, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # whose decoders hold it several times, as measured
+HUNGRIER = {"TIFF": 12, "HEIF": 16, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # which hold it several times, as measured
 ICON = b"\0\0\1\0"  # what an ICO begins with
-HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # the brands of what iPhones take
-LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # of what iPhones take
+LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE; for COLOUR_SIDE as much more
 MAX_SIDE = 1000  # pixels to work on: a pen of 1 % of the height is then still 10 wide
-DRAFT = ("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8, where that is large enough
+COLOUR_SIDE = 2000  # pixels to look at
 
 FORMATS = {  # that are read, and how their files' names end: all of Pillow's with such an end, but for a few
     # EPS is handed to Ghostscript, a program that it can give orders; WMF, BUFR, GRIB, HDF5 and MPEG have no decoder;
@@ -56,6 +57,16 @@ FORMATS = {  # that are read, and how their files' names end: all of Pillow's wi
     "XPM": ".xpm",
 }
 
+HEIF_ENDS = ".heic .heif .hif"
+HEIF_MEND = "`pip install pillow-heif` to have HEIC pictures read, or save them as JPEG"
+try:
+    from pillow_heif import register_heif_opener  # pyrefly: ignore[missing-import]
+except ImportError:
+    pass
+else:
+    register_heif_opener()
+    FORMATS["HEIF"] = HEIF_ENDS
+
 UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -65,10 +76,11 @@ UPRIGHT: dict[object, Image.Transpose] = {  # EXIF's orientation to what undoes 
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged notes in a picture that is read
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the budget of bytes decides
-Image.MAX_IMAGE_PIXELS = 100_000_000  # Pillow refuses twice as many, before anything of them is decoded
+Image.MAX_IMAGE_PIXELS = 100_000_000  # Pillow refuses twice as many, before anything of them is decoded; see _opened
 Image.core.set_block_size(64 << 20)  # of smaller blocks the C library keeps what was freed, for each thread its own
 Image.preinit()  # the five formats that come first in FORMATS, or the first picture would have Pillow import all
 
@@ -107,34 +119,34 @@ ROOM = Room(MAX_BYTES)
 
 
 class Picture(NamedTuple):
-    grey: np.ndarray  # (H, W) uint8, upright, at most MAX_SIDE high and wide
-    scale: float  # pixels of the upright original to one of `grey`
+    pixels: np.ndarray  # (H, W) or (H, W, 3) uint8, upright
+    scale: tuple[float, float]  # pixels of the upright original to one of these, to the right and down
 
 
 def read_grey(path: Path) -> np.ndarray:
     """Decode a picture to (H, W) uint8 grey values, upright, at most MAX_SIDE high and wide. Raises UserError."""
-    return read_picture(path).grey
+    return read_picture(path).pixels
 
 
-def read_picture(path: Path) -> Picture:
-    """Decode a picture to grey values.
+def read_picture(path: Path, colour: bool = False) -> Picture:
+    """Decode a picture to grey values, at most MAX_SIDE high and wide, or to colours, at most COLOUR_SIDE.
 
     What is transparent becomes white, or black where the ink is white. Of an animation or several
     pages, the first. Raises UserError.
     """
+    kind = ("RGB", COLOUR_SIDE) if colour else ("L", MAX_SIDE)
     try:
-        with ROOM.taken(_needed(path)), _opened(path) as image:
-            side = max(image.size)
-            grey = _decode(image)
-            return Picture(grey, side / max(grey.shape))
+        with ROOM.taken(_needed(path, *kind)), _opened(path) as image:
+            return _decode(image, *kind)
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         room = f"{MAX_BYTES / 1e9:g} GB"
         raise UserError(
             f"{path}: too large, it takes more than {room} to decode; save it as JPEG, or at a smaller size"
         ) from None
     except UnidentifiedImageError:
-        known = "a HEIC picture, which is not read" if _is_heif(path) else "not a picture of a kind that is read"
-        raise UserError(f"{path}: {known}; save it anew as JPEG or PNG") from None
+        if _is_heif(path) and "HEIF" not in FORMATS:
+            raise UserError(f"{path}: a HEIC picture; {HEIF_MEND}") from None
+        raise UserError(f"{path}: not a picture of a kind that is read; save it anew as JPEG or PNG") from None
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; name a picture") from None
     except PermissionError:
@@ -145,10 +157,17 @@ def read_picture(path: Path) -> Picture:
 
 
 def _opened(path: Path) -> Image.Image:
-    return Image.open(path, formats=list(FORMATS))
+    """A JPEG of any size: it is decoded smaller, and how much that takes is known before."""
+    try:
+        return Image.open(path, formats=list(FORMATS))
+    except Image.DecompressionBombError as error:
+        try:
+            return JpegImageFile(path)
+        except SyntaxError:
+            raise error from None
 
 
-def _needed(path: Path) -> int:
+def _needed(path: Path, mode: str, side: int) -> int:
     """Bytes to decode a picture in.
 
     To look at it takes some, too: some of Pillow's readers take in the whole file, and join its parts. An icon is
@@ -158,44 +177,63 @@ def _needed(path: Path) -> int:
     with path.open("rb") as file:
         icon = file.read(len(ICON)) == ICON
     with ROOM.taken(max(2 * size, MAX_BYTES if icon else 0)), _opened(path) as image:
-        return _to_decode(image) + size
+        return _to_decode(image, mode, side) + size
 
 
-def _to_decode(image: Image.Image) -> int:
-    """Bytes: of the pixels, and of all of a JPEG's coefficients, which a progressive one keeps, however small it is
-    decoded."""
-    blocks = [across * down for _, across, down, _ in getattr(image, "layer", ())]  # of each colour, beside the others'
-    coefficients = 2 * image.width * image.height * sum(blocks) / max([1, *blocks])
-    image.draft(*DRAFT)
+def _to_decode(image: Image.Image, mode: str = "L", side: int = MAX_SIDE) -> int:
+    """Bytes: of the pixels, and of all of a JPEG's coefficients, where they are kept, however small it is decoded."""
+    coefficients = 0.0
+    if isinstance(image, JpegImageFile) and not _in_one_scan(image):
+        blocks = [across * down for _, across, down, _ in image.layer]  # of each colour, beside the others'
+        coefficients = 2 * image.width * image.height * sum(blocks) / max(blocks)
+    image.draft(mode, (side, side))  # a JPEG at 1/2, 1/4 or 1/8, where that is large enough
     pixels = image.width * image.height * HUNGRIER.get(image.format or "", BYTES_A_PIXEL)
-    return round(max(LEAST_BYTES, pixels + coefficients))
+    return round(max(LEAST_BYTES * (side / MAX_SIDE) ** 2, pixels + coefficients))
+
+
+def _in_one_scan(image: JpegImageFile) -> bool:
+    """Whether a JPEG has all of a block's coefficients, of all colours, together: neither progressive nor colour by
+    colour. It is to have just been opened, which ends behind the header of its first scan."""
+    n, file = len(image.layer), image.fp
+    assert file
+    header = b"\xff\xda" + (6 + 2 * n).to_bytes(2) + bytes([n])
+    end = file.tell()
+    file.seek(max(0, end - 8 - 2 * n))
+    begins = file.read(len(header))
+    file.seek(end)
+    return begins == header and "progressive" not in image.info
 
 
 def _is_heif(path: Path) -> bool:
     with path.open("rb") as file:
         begins = file.read(12)
-    return begins[4:8] == b"ftyp" and begins[8:] in HEIF
+    return begins[4:8] == b"ftyp" and begins[8:] in HEIF_BRANDS
 
 
-def _decode(image: Image.Image) -> np.ndarray:
-    image.draft(*DRAFT)
+def _decode(image: Image.Image, mode: str, side: int) -> Picture:
+    width, height = image.size
+    image.draft(mode, (side, side))
     image.load()  # a TIFF is turned by Pillow itself, and has lost its note then
-    upright = UPRIGHT.get(_orientation(image))
+    orientation = _orientation(image)
+    if orientation in SIDEWAYS:
+        width, height = height, width
     if image.mode.startswith(("I", "F")):  # 16 bits and more: their own range counts, often it is not the full one
         image = Image.fromarray(_stretch(image))
     elif image.mode == "P" or image.has_transparency_data:
         image = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
     elif image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    factor = max(1, max(image.size) // MAX_SIDE)
+    factor = max(1, max(image.size) // side)
     if factor > 1:
         image = image.reduce(factor)
     if image.mode in ("LA", "RGBA"):
         image = _flatten(image.convert("RGBA"))
-    image = image.convert("L")
-    if max(image.size) > MAX_SIDE:
-        image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
-    return np.asarray(image if upright is None else image.transpose(upright))
+    image = image.convert(mode)
+    if max(image.size) > side:
+        image.thumbnail((side, side), Image.Resampling.BOX)
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
+    return Picture(np.asarray(image), (width / image.width, height / image.height))
 
 
 def _orientation(image: Image.Image) -> object:
@@ -230,7 +268,6 @@ def _flatten(image: Image.Image) -> Image.Image:
     for paper in ("white", "black"):
         flat = Image.new("RGBA", image.size, paper)
         flat.alpha_composite(image)
-        flat = flat.convert("L")
-        if np.ptp(np.asarray(flat)) > 8:
+        if np.ptp(np.asarray(flat.convert("L"))) > 8:
             break
     return flat

@@ -12,15 +12,21 @@ LEAST = 12  # pixels, of the labels' height
 COLOUR = 200, 30, 60
 
 
-def draw(grey: np.ndarray, labelled: Iterable[tuple[Box, str]]) -> Image.Image:
-    """A picture (H, W) uint8 with a frame around each box, left, top, right and bottom, and its label above."""
+def draw(pixels: np.ndarray, labelled: Iterable[tuple[Box, str]], scale: tuple[float, float] = (1, 1)) -> Image.Image:
+    """A picture (H, W) or (H, W, 3) uint8 with a frame just inside each box, and its label above.
+
+    The boxes, left, top, right and bottom, the last two beyond it, count `scale` for a pixel, to the right and down.
+    """
     from matplotlib import get_data_path  # ships a typeface of many scripts; nothing is plotted
 
-    image = Image.fromarray(grey).convert("RGB")
-    pen = ImageDraw.Draw(image)
+    image = Image.fromarray(pixels).convert("RGB")
+    across, down = scale
+    pen, wide = ImageDraw.Draw(image), max(1, max(image.size) // 1000)
     typeface = Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    for (left, top, right, bottom), label in labelled:
+    for box, label in labelled:
+        left, right = (round(end / across) for end in box[::2])
+        top, bottom = (round(end / down) for end in box[1::2])
         font = ImageFont.truetype(typeface, max(LEAST, (bottom - top) // 4))
-        pen.rectangle((left, top, right, bottom), outline=COLOUR)
+        pen.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), outline=COLOUR, width=wide)
         pen.text((left, max(top, font.size)), label, fill=COLOUR, font=font, anchor="ld")
     return image

@@ -19,7 +19,7 @@ import numpy as np
 from recognition.base import machine
 from recognition.base.errors import UserError
 from recognition.ink.characters import Character, find_characters
-from recognition.ink.decode import FORMATS, read_grey
+from recognition.ink.decode import FORMATS, HEIF_ENDS, HEIF_MEND, read_grey
 from recognition.ink.normalise import normalise
 from recognition.ink.paper import strength
 
@@ -48,7 +48,8 @@ class Found(NamedTuple):
     def notes(self) -> list[str]:
         """A line that counts what was passed over, if anything was."""
         counts = [f"{n} {suffix or 'without a suffix'}" for suffix, n in self.passed_over.most_common() if n]
-        return [f"passed over, no pictures by their names: {', '.join(counts)}"] if counts else []
+        mend = f"; {HEIF_MEND}" if any(map(self.passed_over.get, HEIF_ENDS.split())) else ""
+        return [f"passed over, no pictures by their names: {', '.join(counts)}{mend}"] if counts else []
 
 
 def find_pictures(paths: Iterable[Path]) -> Found:

@@ -18,6 +18,7 @@ from recognition.ink.lines import Box, in_lines, typical
 from recognition.ink.normalise import normalise
 from recognition.ink.paper import strength
 from recognition.ink.pictures import characters_of, no_ink, side_by_side
+from recognition.ink.touching import Lattice
 from recognition.training.checkpoints import Checkpoint
 
 UNKNOWN = "?"  # what is read where there is no character of the network's
@@ -121,13 +122,19 @@ class Page(NamedTuple):
 
     path: Path
     sheet: Sheet
-    scale: float  # pixels of the upright original to one of the sheet's boxes
+    scale: tuple[float, float]  # pixels of the upright original to one of the sheet's boxes, to the right and down
+
+    def box(self, read: Read) -> Box:
+        """A character's box on the upright original; right and bottom are the first pixels beyond it."""
+        left, top, right, bottom = read.box
+        across, down = self.scale
+        return round(across * left), round(down * top), round(across * right), round(down * bottom)
 
     def rows(self) -> list[list[str | int | float]]:
-        """A row for each character, its cells as `sheet_columns` names them; boxes on the upright original."""
+        """A row for each character, its cells as `sheet_columns` names them."""
         return [
             [
-                *(self.path.as_posix(), line, place, *(round(self.scale * end) for end in read.box)),
+                *(self.path.as_posix(), line, place, *self.box(read)),
                 *(read.prediction if read.known else UNKNOWN, max(read.probabilities), *read.probabilities),
             ]
             for line, reads in enumerate(self.sheet.lines, 1)
@@ -136,8 +143,8 @@ class Page(NamedTuple):
 
 
 def sheet_columns(classes: list[str]) -> list[str]:
-    """The names of a row's cells: which line and place, from 1, the box in pixels, the reading, `?` for what is not
-    known, its probability, then the probability of every class."""
+    """The names of a row's cells: which line and place, from 1, the box in pixels, of which right and bottom are the
+    first beyond it, the reading, `?` for what is not known, its probability, then the probability of every class."""
     return ["path", "line", "place", "left", "top", "right", "bottom", "prediction", "probability", *classes]
 
 
@@ -145,21 +152,21 @@ def read_sheets(
     checkpoint: Checkpoint,
     pictures: Sequence[Path],
     seen: Callable[[int], object] = lambda n: None,
-    show: Callable[[Path, np.ndarray, Sheet], object] = lambda path, grey, sheet: None,
+    show: Callable[[Page], object] = lambda page: None,
 ) -> tuple[list[Page], list[str]]:
     """Read all that is written in every picture that can be read. Returns the pages, and a line for each picture that
     cannot.
 
-    `seen` is called with the number done since its last call; `show` with each picture's grey values, from any thread.
+    `seen` is called with the number done since its last call; `show` with each page, from any thread.
     """
 
     def page(path: Path) -> Page:
         grey, scale = read_picture(path)
-        found = sheet(checkpoint, grey)
-        if not found.lines:
+        found = Page(path, sheet(checkpoint, grey), scale)
+        if not found.sheet.lines:
             no_ink(path)
-        show(path, grey, found)
-        return Page(path, found, scale)
+        show(found)
+        return found
 
     found = side_by_side(page, pictures, seen)
     failures = [str(one) for one in found if isinstance(one, UserError)]
@@ -254,32 +261,48 @@ def look_at(checkpoint: Checkpoint, characters: Sequence[Character], pictures: S
 
 def apart(checkpoint: Checkpoint, seen: Sequence[Seen]) -> list[Seen]:
     """The same characters, but those whose ink touches, in a line or from line to line, as reading tells, cut apart."""
-    usual = typical([one.character.ink.shape[0] for one in seen])
+    usual = typical([len(one.character.ink) for one in seen])
+    lattices = [ways_apart(one, usual) for one in seen]
+    parts = iter(see(checkpoint, [part for lattice in lattices if lattice for part in lattice.parts.values()]))
     found: list[Seen] = []
-    for one in seen:
-        ink = one.character.ink
-        two_lines = len(ink) > TWO_LINES * usual
-        scale = usual if two_lines else max(usual, len(ink))
-        if not touching.may_touch(ink.shape[0 if two_lines else 1] / scale, one.worth):
+    for one, lattice in zip(seen, lattices, strict=True):
+        if lattice is None:
             found.append(one)
             continue
-        lattice = touching.lattice(ink.T if two_lines else ink, scale)
-        parts = see(
-            checkpoint,
-            [cropped(one.character, part.T if two_lines else part) for part in lattice.parts.values()],
-        )
-        by_cuts = dict(zip(lattice.parts, parts, strict=True))
+        by_cuts = {cuts: next(parts) for cuts in lattice.parts}
         best = touching.best(lattice, {cuts: part.worth for cuts, part in by_cuts.items()})
         found += [by_cuts[cuts] for cuts in best]
     return found
 
 
-def cropped(character: Character, part: np.ndarray) -> Character:
-    """A part of a character: its ink, (H, W), 0 where it is the other parts'."""
-    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    top, left = int(rows[0]), int(columns[0])
-    ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
-    return Character(character.top + top, character.left + left, ink, character.weight)
+def ways_apart(one: Seen, usual: float) -> Lattice | None:
+    """How a character might be cut, of a sheet whose are so many pixels high; None where it is one."""
+    height, width = one.character.ink.shape
+    if height > TWO_LINES * usual:
+        if not touching.may_touch(height / usual, one.worth):
+            return None
+        lattice = touching.lattice(touching.flipped(one.character), usual)
+        return lattice._replace(parts={cuts: touching.flipped(part) for cuts, part in lattice.parts.items()})
+    scale = max(usual, height)
+    return touching.lattice(one.character, scale) if touching.may_touch(width / scale, one.worth) else None
+
+
+def divided(checkpoint: Checkpoint, piece: Character, names: Sequence[str], height: float) -> list[Character]:
+    """A piece of ink known to be these characters, from the left to the right, about `height` pixels high: cut where
+    each is likeliest to be what it is. Whole where they are not read so."""
+    lattice = touching.lattice(piece, height)
+    seen = dict(zip(lattice.parts, see(checkpoint, [*lattice.parts.values()]), strict=True))
+    ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
+    for name in names:
+        k, before, ways = checkpoint.classes.index(name), ways, {}
+        for (i, j), one in seen.items():
+            if i in before:
+                way = before[i][0] + float(one.row[k]), [*before[i][1], (i, j)]
+                ways[j] = max(way, ways.get(j, way))
+    best = ways[lattice.last][1] if lattice.last in ways else []
+    if [checkpoint.classes[int(seen[run].row.argmax())] for run in best] != [*names]:
+        return [piece]
+    return [seen[run].character for run in best]
 
 
 def unturned(box: Box, degrees: int, shape: tuple[int, int]) -> Box:

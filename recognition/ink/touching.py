@@ -1,4 +1,5 @@
-"""Characters whose ink touches: where they may be cut apart, and which cuts reading and geometry agree on. No torch.
+"""Characters whose ink touches: where they may be cut apart, and which cuts are taken, by reading and geometry together
+or, where it is known how many there are and no network knows such, by geometry alone. No torch.
 
 All is said of characters in a line; of those in two lines, one above the other, it holds for their ink on its side.
 
@@ -8,11 +9,14 @@ read best (heuristic over-segmentation: Y. LeCun et al., "Gradient-based learnin
 1998, section V).
 """
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
+from recognition.ink.characters import Character
 from recognition.ink.geometry import TOUCHING, distance
 
 WIDE = 0.8  # of the typical height: what is less wide is one character
@@ -30,12 +34,17 @@ EACH = 0.4  # for each character
 TOO_WIDE = 1.0  # for each typical height that one is wider than one such
 THROUGH = 0.4  # for each stroke's width that a cut crosses more than one
 
+# For those known to be several, chosen on the same digits: none of 1,200 alone is so wide, and of 450 pairs that are
+# 63 % are read right once they are cut by geometry alone.
+NARROWEST = 0.6  # of the typical height: as wide is each of them, on average
+UNEQUAL = 4.0  # strokes' widths that a cut may cross more, for parts that are as wide as the others
+
 
 class Lattice(NamedTuple):
     """Every run of slices of a piece of ink: from cut i to cut j, where 0 and `last` are the piece's own ends."""
 
     last: int
-    parts: dict[tuple[int, int], np.ndarray]  # (H, W) ink, all of a run in its place, the rest 0
+    parts: dict[tuple[int, int], Character]
     costs: dict[tuple[int, int], float]  # of taking it for one character, nats
 
 
@@ -44,21 +53,24 @@ def may_touch(width: float, worth: float) -> bool:
     return width > WIDE and worth - cost(width) < -2 * EACH
 
 
-def lattice(ink: np.ndarray, height: float) -> Lattice:
-    """Of a piece of ink (H, W), from 0 to 1, among characters `height` pixels high."""
+def lattice(piece: Character, height: float) -> Lattice:
+    """Of a piece of ink among characters `height` pixels high."""
+    ink = piece.ink
     rows, columns = ink.shape
     cuts = _cuts(ink, max(1, int(APART * height)))
     paths = [np.zeros(rows, int), *(path for path, _ in cuts), np.full(rows, columns)]
     crossing = [0.0, *(THROUGH * max(0, crossed - 1) for _, crossed in cuts), 0.0]
     last = len(paths) - 1
-    found = Lattice(last, {(0, last): ink}, {(0, last): cost(columns / height)})
-    for i in range(last):
-        for j in range(i + 1, last + 1):
-            part = ink if (i, j) == (0, last) else _between(ink, paths[i], paths[j])
-            high, wide = (np.ptp(np.flatnonzero(part.any(axis=axis))) + 1 if part.any() else 0 for axis in (1, 0))
-            if (i, j) == (0, last) or (LOW * height < max(high, wide) and wide < WIDEST * height):
-                found.parts[i, j] = part
-                found.costs[i, j] = cost(wide / height) + crossing[j]
+    found = Lattice(last, {(0, last): piece}, {(0, last): cost(columns / height)})
+    for i, j in itertools.combinations(range(last + 1), 2):
+        part = _between(ink, paths[i], paths[j])
+        if (i, j) == (0, last) or not part.any():
+            continue
+        one = cropped(piece, part)
+        high, wide = one.ink.shape
+        if LOW * height < max(high, wide) and wide < WIDEST * height:
+            found.parts[i, j] = one
+            found.costs[i, j] = cost(wide / height) + crossing[j]
     return found
 
 
@@ -82,6 +94,37 @@ def best(lattice: Lattice, worth: dict[tuple[int, int], float]) -> list[tuple[in
         if to:
             ways[j] = max(to)
     return ways[lattice.last][1]
+
+
+def divided(piece: Character, n: int, height: float) -> list[Character]:
+    """A piece of ink known to be n characters about `height` pixels high, from the left to the right: cut where little
+    ink is crossed and the parts are about as wide. Whole where that cannot be."""
+    rows, columns = piece.ink.shape
+    cuts = _cuts(piece.ink, max(1, int(APART * height)))
+
+    def dear(way: Sequence[tuple[np.ndarray, float]]) -> float:
+        ends = np.array([0, *(path.mean() for path, _ in way), columns])
+        return sum(crossed for _, crossed in way) + UNEQUAL * float(abs(np.diff(ends) * n / columns - 1).sum())
+
+    way = min(itertools.combinations(cuts, n - 1), key=dear, default=())
+    if not way:
+        return [piece]
+    paths = [np.zeros(rows, int), *(path for path, _ in way), np.full(rows, columns)]
+    parts = [_between(piece.ink, left, right) for left, right in itertools.pairwise(paths)]
+    return [cropped(piece, part) for part in parts] if all(part.any() for part in parts) else [piece]
+
+
+def flipped(piece: Character) -> Character:
+    """With rows for columns: what stands one above the other is then side by side."""
+    return Character(piece.left, piece.top, piece.ink.T, piece.weight)
+
+
+def cropped(piece: Character, part: np.ndarray) -> Character:
+    """A part of a piece: its ink, (H, W), 0 where it is the other parts'."""
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
+    return Character(piece.top + top, piece.left + left, ink, piece.weight)
 
 
 def _cuts(ink: np.ndarray, apart: int) -> list[tuple[np.ndarray, float]]:
