@@ -61,7 +61,6 @@ def main() -> None:
         checkpoints.save(MODELS / name / "all_layers.pth", digits)
         write_course(REPORTS / name, {name: metrics}, {})
         write_readings(REPORTS / name, [], digits.classes)
-        print(f"finetune {name}: no signs, so nothing is learned; all_layers.pth is the digit network as it is")
         return
 
     train, held_out = task.train, task.held_out

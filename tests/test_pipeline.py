@@ -355,8 +355,7 @@ def test_what_is_written_on_a_sheet_is_collected_learned_and_read(finished):
         assert "up to date" in run("dvc", "status", cwd=finished).stdout
     finally:
         shutil.rmtree(signs / "+")
-        without = run("dvc", "repro", cwd=finished).stdout
-    assert "finetune signs: no signs, so nothing is learned" in without
+        run("dvc", "repro", cwd=finished)
     assert json.loads(metrics.read_text())["signs"]["train_n"] == 0
 
 
