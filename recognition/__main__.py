@@ -14,6 +14,7 @@ import argparse
 import codecs
 import os
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,8 @@ def read(paths: list[Path], model: Path, table: Path | None, folder: Path | None
     with bar:
         pages, unreadable = read.read_sheets(checkpoint, pictures, bar.update, show)
     notes = [f"{p.path}: read turned clockwise by {p.sheet.turn} degrees" for p in pages if p.sheet.turn]
-    notes += ["what is given more than once is read once"] * (len(pictures) < len(found.pictures))
+    if len(pictures) < len(found.pictures):
+        notes.append("what is given more than once is read once")
     rows = files.csv_text(read.sheet_columns(checkpoint.classes), [row for page in pages for row in page.rows()])
     texts = [f"{page.sheet.text}\n" for page in pages]
     if len(pictures) > 1:
@@ -99,7 +101,7 @@ def begin(paths: list[Path], model: Path) -> tuple["Checkpoint", "Found", "tqdm"
 
 
 def network(model: Path) -> "Checkpoint":
-    """Raises UserError: it is not there."""
+    """The checkpoint there. Raises UserError as `checkpoints.load`."""
     from recognition.base.determinism import pin_torch
     from recognition.training import checkpoints
 
@@ -136,11 +138,15 @@ def collect(sheet: Path, text: str, writer: str) -> int:
 
     door.imported()
 
+    @cache
+    def digits() -> "Checkpoint":
+        return network(MODEL)
+
     def divide(piece: "Character", names: "Sequence[str]", height: float) -> "list[Character]":
         """As the network reads, if it knows such signs: a second to load, for what touches alone."""
         if not MODEL.exists():
             return by_width(piece, names, height)
-        checkpoint = network(MODEL)
+        checkpoint = digits()
         if not {*names} <= {*checkpoint.classes}:
             return by_width(piece, names, height)
         from recognition.ink import read
@@ -153,7 +159,7 @@ def collect(sheet: Path, text: str, writer: str) -> int:
     where = ", ".join(f"{n} in {os.path.relpath(folder)}" for folder, n in folders.items())
     before = len(found.pictures) - len(found.new)
     pictures = f"{len(found.new)} {'picture' if len(found.new) == 1 else 'pictures'}: {where}"
-    told = f"{pictures}; {before} were there before" if before else pictures
+    told = f"{pictures}; {before} {'was' if before == 1 else 'were'} there before" if before else pictures
     print(one_line(told if found.new else f"{sheet}: collected before: {where}"))
     cut = f"{found.cut} touched and are cut apart; " if found.cut else ""
     look = f"{os.path.relpath(shown)} shows which is which: look whether each is whole, upright and right"

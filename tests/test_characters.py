@@ -9,7 +9,7 @@ from scipy import ndimage
 from test_handwriting import FIVE, FOUR, XI, page, read, shifted_difference, strokes
 
 from recognition.ink.characters import find_characters
-from recognition.ink.geometry import hull_area
+from recognition.ink.geometry import distance, hull_area
 from recognition.ink.paper import _median, find_sheet, strength
 from recognition.ink.ruling import without_ruling
 
@@ -124,6 +124,10 @@ def test_an_underline_is_not_read_but_bars_are():
 
 
 LINE = [[(0, 0.5), (1, 0.5)]]
+DIVISION = [[(0.5, 0.2), (0.51, 0.2)], [(-0.1, 0.5), (1.1, 0.5)], [(0.5, 0.8), (0.51, 0.8)]]
+DOTTED = [[(0.5, 0), (0.5, 0.25)], [(0.5, 0.45), (0.5, 1)]]
+RING = [(0.5, -0.1), (0.38, 0.0), (0.5, 0.12), (0.62, 0.0), (0.5, -0.1)]
+U_WITH_RING = [RING, [(0.2, 0.4), (0.25, 1), (0.75, 1), (0.8, 0.4)]]
 ROW = [(lines, 90, (x, 150)) for lines, x in ((FOUR, 110), (FIVE, 230), (ZERO, 350), (FOUR, 470))]
 
 
@@ -172,6 +176,13 @@ def test_a_row_of_smaller_characters_below_is_no_part_of_the_larger_ones(ratio, 
     assert len(found(page(sheet(*large, *small)))) == 8
 
 
+@pytest.mark.parametrize("sign", [DIVISION, DOTTED, U_WITH_RING, XI])
+def test_signs_of_several_strokes_are_one_each_alone_and_in_a_row(sign):
+    for n in (1, 3, 4):
+        row = [(sign, 80, (70 + 130 * k, y)) for k in range(n) for y in (150, 330)[: n // 2 + 1]]
+        assert len(found(page(sheet(*row, side=700)))) == len(row)
+
+
 @pytest.mark.parametrize("radius", range(60, 240, 30))
 def test_what_lies_over_a_corner_hides_no_characters(radius):
     y, x = np.indices((600, 600))
@@ -203,6 +214,15 @@ def test_salt_and_pepper_is_left_out_and_a_line_of_one_pixel_is_not():
 def test_the_median_of_nine_is_scipys(shape):
     grey = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     np.testing.assert_array_equal(_median(grey), ndimage.median_filter(grey, 3, mode="nearest"))
+
+
+def test_distances_are_scipys_wherever_the_mask_lies():
+    random = np.random.default_rng(0)
+    for shape in ((40, 60), (5, 5), (1, 9)):
+        mask = random.random(shape) < 0.6
+        mask[:, : shape[1] // 3] = False
+        np.testing.assert_array_equal(distance(mask), ndimage.distance_transform_edt(mask))
+    assert not distance(np.zeros((3, 3), bool)).any()
 
 
 # ---- the sheet
@@ -288,7 +308,7 @@ def test_several_ruled_lines_with_margins_are_taken_out_and_strokes_that_are_as_
     rows = y - (x - 300) * np.tan(np.radians(angle))
     lines = ((rows % 110) < 3) & (x > margin * 600) & (x < (1 - margin) * 600)
     own = sheet((FOUR, 180, (300, 300)), (FIVE, 90, (480, 300)), width=18) > 0.5
-    for ruling in (lines, lines & (rows > 250) & (rows < 500)):  # five, and two
+    for ruling in (lines, lines & (rows > 250) & (rows < 500)):  # six, and two
         mask = ruling | own
         kept = without_ruling(mask.T.copy() if upright else mask)
         kept = kept.T if upright else kept
@@ -302,7 +322,7 @@ def test_nothing_is_left_of_dark_ruling(tone):
     y, x = np.indices((600, 600))
     for angle in (-3, 1, 4):
         lines = ((y - x * np.tan(np.radians(angle))) % 62 < 2.2) * (1 - tone)
-        grey = page(np.maximum(sheet(*ROW, width=9), 0)) * (1 - lines)
+        grey = page(sheet(*ROW, width=9)) * (1 - lines)
         grey = np.random.default_rng(0).normal(grey, 1)
         assert len(found(np.clip(grey, 0, 255).astype(np.uint8))) == 4
 

@@ -69,6 +69,7 @@ def there(folder: Path) -> dict[str, bytes]:
         ("plus minus 8+3", [["plus", "minus", "8", "+", "3"]]),
         ("0171 2345", [list("01712345")]),
         ("ABC/АБВ", [list("ABC"), list("АБВ")]),
+        ("Alpha Hz", [["alpha", "H", "z"]]),
         ("plus/minus", [["plus"], ["minus"]]),
         ("a b c", [["a", "b", "c"]]),
         ("Жé", [["Ж", "é"]]),

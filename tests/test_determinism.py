@@ -213,8 +213,9 @@ for path in sorted(Path("data/handwriting").rglob("*.png"))[:12]:
     clean = read_grey(path)
     noisy = clean * np.linspace(0.5, 0.9, clean.shape[1]) + draws.integers(0, 20, clean.shape)
     for name, grey in ("clean", clean), ("noisy", noisy.astype(np.uint8)), ("dark", (255 - noisy).astype(np.uint8)):
-        ink = find_characters(strength(grey))[0].ink
-        found[f"{path} {name}"] = [hashlib.sha256(part.tobytes()).hexdigest() for part in (ink, normalise(ink))]
+        one = find_characters(strength(grey))[0]
+        parts = one.ink, normalise(one.ink)
+        found[f"{path} {name}"] = [one.box, *(hashlib.sha256(part.tobytes()).hexdigest() for part in parts)]
 print(json.dumps(found))
 """
 

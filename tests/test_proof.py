@@ -204,7 +204,10 @@ def test_a_study_killed_or_stopped_at_any_moment_goes_on_to_the_same_bytes(study
     told = ", ".join(f"{n} {how}" for how, n in sorted(counts.items()))
     ROWS[
         f"{len(moments)} moments over the {len(stages)} stages of a tiny study: {told}; each followed by `dvc repro`"
-    ] = "the same dvc.lock, `git status` clean, no process and no lock left; no stray file after the next run of all"
+    ] = (
+        "the same dvc.lock, `git status` clean, no process and no lock left; in one of three studies, then made anew, "
+        "no stray file"
+    )
 
 
 def test_a_lock_cut_anywhere_is_mended_as_readme_says(study):

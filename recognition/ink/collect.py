@@ -24,7 +24,7 @@ from recognition.ink.lines import in_lines, typical
 from recognition.ink.paper import strength
 from recognition.ink.pictures import no_ink
 
-WORD = re.compile(r"[A-Za-z][a-z]+(?:[_-][A-Za-z]+)*")  # a name
+WORD = re.compile(r"[a-z]{2,}(?:[_-][a-z]+)*")  # a name
 LETTERS = {symbol: name for name, symbol in SYMBOLS.items()}
 LONGEST = 100  # bytes of a name, which is a folder's and a class's
 LONGEST_WRITER = 60  # bytes
@@ -100,7 +100,7 @@ def apart(line: Sequence[Character], names: Sequence[str], height: float, divide
     return [
         part
         for one, k, end in zip(line, parts, ends, strict=True)
-        for part in (divide(one, names[end - k : end], height) if k > 1 else [one])
+        for part in (divide(one, names[end - k : end], max(height, len(one.ink))) if k > 1 else [one])
     ]
 
 
@@ -113,17 +113,21 @@ def names_of(text: str) -> list[list[str]]:
     lines = [signs_of(line.strip()) for line in unicodedata.normalize("NFC", text).split("/")]
     if not all(lines):
         raise UserError(f"--as {quoted(text)}: a line is empty; say what is written in it")
-    for name in (name for line in lines for name in line):
-        if not name.isprintable() or name.startswith(".") or len(name.encode()) > LONGEST:
-            raise UserError(f"--as {quoted(name)}: no name that a folder can have; name it with a word")
-    return lines
+    return [[checked_name(name) for name in line] for line in lines]
+
+
+def checked_name(name: str) -> str:
+    """The same. Raises UserError where no folder can have it."""
+    if not name.isprintable() or name.startswith(".") or len(name.encode()) > LONGEST:
+        raise UserError(f"--as {quoted(name)}: no name that a folder can have; name it with a word in small letters")
+    return name
 
 
 def signs_of(line: str) -> list[str]:
     """The names of what stands in a line."""
     names: list[str] = []
     for part in line.split():
-        if WORD.fullmatch(part):
+        if WORD.fullmatch(part) or part.lower() in NAMES:
             names.append(part.lower() if part.lower() in NAMES else part)
             continue
         signs: list[str] = []

@@ -17,10 +17,16 @@ from recognition.base.errors import UserError
 
 MAX_BYTES = 1_200_000_000  # that all pictures which are being decoded may take together; of 2 GB torch has 0.6
 BYTES_A_PIXEL = 9  # of a picture that is decoded: with a palette, its colours with transparency, and those made smaller
-HUNGRIER = {"TIFF": 12, "HEIF": 16, "AVIF": 18, "WEBP": 18, "JPEG2000": 25}  # which hold it several times, as measured
+HUNGRIER = {
+    "TIFF": 12,
+    "HEIF": 16,
+    "AVIF": 18,
+    "WEBP": 18,
+    "JPEG2000": 25,
+}  # in several copies, as measured
 ICON = b"\0\0\1\0"  # what an ICO begins with
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # of what iPhones take
-LEAST_BYTES = 50_000_000  # for what comes after, on at most twice MAX_SIDE; for COLOUR_SIDE as much more
+LEAST_BYTES = 72_000_000  # for what comes after, on at most twice MAX_SIDE each way; four times that for COLOUR_SIDE
 MAX_SIDE = 1000  # pixels to work on: a pen of 1 % of the height is then still 10 wide
 COLOUR_SIDE = 2000  # pixels to look at
 

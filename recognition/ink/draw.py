@@ -15,7 +15,8 @@ COLOUR = 200, 30, 60
 def draw(pixels: np.ndarray, labelled: Iterable[tuple[Box, str]], scale: tuple[float, float] = (1, 1)) -> Image.Image:
     """A picture (H, W) or (H, W, 3) uint8 with a frame just inside each box, and its label above.
 
-    The boxes, left, top, right and bottom, the last two beyond it, count `scale` for a pixel, to the right and down.
+    Boxes are left, top, right and bottom, the last two just beyond, in units of which `scale` make a pixel, across and
+    down.
     """
     from matplotlib import get_data_path  # ships a typeface of many scripts; nothing is plotted
 

@@ -16,9 +16,9 @@ def resize(picture: np.ndarray, side: int) -> Image.Image:
 
 
 def distance(mask: np.ndarray) -> np.ndarray:
-    """Of each pixel of the mask to the nearest one outside it; 0 outside."""
+    """Of each pixel of the mask, (H, W) bool, to the nearest one outside it; 0 outside."""
     found = np.zeros(mask.shape)
-    for box in ndimage.find_objects(mask.astype(np.uint8)):  # the smallest around all of it
+    for box in ndimage.find_objects(mask.view(np.uint8)):  # one, the smallest around all of it
         around = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in box)
         found[around] = ndimage.distance_transform_edt(mask[around])
     return found

@@ -11,6 +11,7 @@ CRUMB = 0.25  # of a character's height: what is smaller adds to a character, an
 LONG = 1.5  # typical heights: a level stroke that is longer is no sign, but a line below several
 FAR = 0.1  # of the typical height: what is farther from a stroke than this, and twice its nearest, is another's
 BETWEEN_ROWS = 0.15  # of the typical height: a stroke that is farther off, and has its like beside it, is a character
+ACCENT = 0.6  # of a character's height, at most, is what stands over it
 FARTHEST = 0.75  # of a character's extent that a stroke may stand off
 
 
@@ -26,7 +27,8 @@ def joined(pieces: list[Piece]) -> list[Piece]:
 
 
 def _without_rules(pieces: list[Piece]) -> list[Piece]:
-    """Without lines drawn below several characters, as below a sum: they would reach from each to the next."""
+    """Without lines drawn below several characters, as below a sum: they would reach from each to the next. A sign may
+    have a long bar, as a division sign."""
     writing = [piece for piece in pieces if not _is_level(piece)]
     if not writing:
         return pieces
@@ -34,7 +36,7 @@ def _without_rules(pieces: list[Piece]) -> list[Piece]:
 
     def is_rule(piece: Piece) -> bool:
         long = _is_level(piece) and piece.width > LONG * height
-        return long and any(_underlines(piece, other, height) for other in writing)
+        return long and sum(_underlines(piece, other, height) for other in writing) > 1
 
     return [piece for piece in pieces if not is_rule(piece)]
 
@@ -51,10 +53,12 @@ def _assembled(pieces: list[Piece]) -> list[Piece]:
         pairs = [
             (i, j)
             for i, j in itertools.combinations(strokes, 2)
-            if not (in_row[j] and gaps[i, j] > BETWEEN_ROWS * height)
+            if not (in_row[j] and gaps[i, j] > BETWEEN_ROWS * height and not _is_accent(pieces[j], pieces[i]))
             and _belong(pieces[j], pieces[i], gaps[i, j], height)
         ]
-        nearest = {j: min(gaps[i, j] for i, other in pairs if other == j) for _, j in pairs}
+        nearest: dict[int, float] = {}
+        for i, j in pairs:
+            nearest[j] = min(nearest.get(j, np.inf), gaps[i, j])
         for i, j in pairs:
             if leader[i] != leader[j] and gaps[i, j] <= max(2 * nearest[j], FAR * height):
                 leader = [leader[i] if one == leader[j] else one for one in leader]
@@ -76,6 +80,12 @@ def _in_rows(pieces: list[Piece], height: float) -> list[bool]:
     alike = (np.maximum.outer(high, high) < 1.6 * np.minimum.outer(high, high)) & np.outer(upright, upright)
     level = abs(np.subtract.outer(middle, middle)) < 0.5 * np.minimum.outer(high, high)
     return [bool(n > 2) for n in (alike & level).sum(axis=1)]
+
+
+def _is_accent(small: Piece, large: Piece) -> bool:
+    """Whether it stands over the other and is no row's above it: in a row of i or å there are as many as letters."""
+    within = min(small.box[3], large.box[3]) - max(small.box[1], large.box[1])
+    return small.box[2] <= large.box[0] and small.height < ACCENT * large.height and within > 0.8 * small.width
 
 
 def _gaps(pieces: list[Piece]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Which characters are a line, and in which order they are read. No torch.
 
 Lines may slant and bend, and have gaps; small signs, such as a minus or a dot, stand anywhere between their top and
-bottom. Rows of several columns that are level with each other are one line; if no row is, columns are read one after
-the other.
+bottom. Rows of several columns that are level with each other are one line; where none is, and no heading crosses
+their gap, columns are read one after the other.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Sign(NamedTuple):
 
 
 def in_lines(boxes: Sequence[Box]) -> list[list[int]]:
-    """Places in `boxes` of each line's characters: lines from top to bottom, characters from left to right.
+    """Places in `boxes` of each line's characters: column by column, from top to bottom, from left to right.
 
     Each character goes, from the left to the right, to the line whose course is nearest, or else begins one.
     """

@@ -68,6 +68,7 @@ def _strength(grey: np.ndarray, region: np.ndarray | None = None, noisy: bool | 
 
 
 def _is_noisy(level: np.ndarray) -> bool:
+    """Whether most pixels differ from those near them: else a picture is smoothed less."""
     return bool(np.median(_differences(level)) >= 1)
 
 
@@ -275,7 +276,7 @@ def _largest(small: np.ndarray, noisy: bool, region: np.ndarray, longest: float)
     sizes = np.array([[s.stop - s.start for s in box] for box in boxes])
     bar = (sizes.max(axis=1) > longest) & (sizes.min(axis=1) < 0.25 * sizes.max(axis=1))
     found = sizes.max(axis=1) * contrast * level * level * level * (within & ~bar)
-    radius = np.asarray(ndimage.maximum(distance(pieces), pieces, index))
+    radius = np.asarray(ndimage.maximum(distance(pieces > 0), pieces, index))
     for n in np.flatnonzero(found)[np.argsort(-found[found > 0])]:
         own = pieces[boxes[n]] == n + 1
         if own.sum() > 12 * radius[n] * radius[n] or own.sum() < 0.85 * hull_area(own)[0]:

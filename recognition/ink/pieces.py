@@ -11,7 +11,7 @@ from recognition.ink.ruling import without_ruling
 
 SAME_INK = 0.4  # of the ink's level: what is weaker is no ink, but ruled lines, shadows or the page's back
 WEAKEST = 0.35  # where a stroke is weaker it ends
-SPECK = 0.01  # of the heaviest piece's mass: what has less is noise
+SPECK = 0.01  # of the mass of the heaviest piece that is not at an edge: what has less is noise
 MOST = 1000  # pieces that are looked at, the heaviest
 
 

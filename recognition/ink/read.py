@@ -26,7 +26,7 @@ SURE = 0.9  # a reading's probability; of digits upright 97 % are above it, turn
 MANY = 5  # so many characters that are surely read show that a picture is upright
 STROKE = 0.3  # of a character's extent: what is narrower is a single stroke
 TWO_LINES = 1.5  # of the typical height: what is higher may be one above the other
-CLEARLY = 0.1  # of a sheet's characters, and at least 2: so many more must be surely read for it to be turned
+CLEARLY = 0.1  # of a sheet's characters that tell, and at least 2: so many more must be surely read for it to be turned
 
 
 class Reading(NamedTuple):
@@ -223,7 +223,7 @@ def upright(checkpoint: Checkpoint, grey: np.ndarray) -> tuple[int, list[Seen]]:
     sideways = look(checkpoint, grey, 90)
     ways = {0: seen, 90: sideways, 180: see_upside_down(checkpoint, seen), 270: see_upside_down(checkpoint, sideways)}
     best = max(ways, key=lambda turn: sure(ways[turn]))
-    if sure(ways[best]) - sure(seen) < max(2, CLEARLY * len(seen)):
+    if sure(ways[best]) - sure(seen) < max(2, CLEARLY * telling):
         return 0, seen
     return best, look(checkpoint, grey, best)
 

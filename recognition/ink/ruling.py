@@ -7,9 +7,9 @@ from recognition.ink.geometry import TOUCHING
 
 STEEPEST = 0.14  # a page is held as level as 8 degrees
 THROUGH = 0.85  # of the picture, as far as the line lies in it, that shows ink: it runs from edge to edge
-CORNER = 0.25  # of the picture's width, in which a line lies that others run beside
-MARGINS = 0.7  # the same without a gap: such lines are ruled where there are several
+MARGINS = 0.7  # likewise, but for single gaps in one run: such lines are ruled where there are several
 SEVERAL = 4
+CORNER = 0.25  # of the picture's width, in which a line is seen that others run beside
 DASH = 0.9  # of a piece of ink that is left near a line: it was the line's
 
 
@@ -55,15 +55,20 @@ def _lines(mask: np.ndarray) -> np.ndarray:
         half = of > 0.5 * len(sample)
         through = (n > THROUGH * of) & half
         ruled = np.flatnonzero((n > MARGINS * of) & half)
-        ruled = ruled[[_longest(hit[row]) > MARGINS * of[row] for row in ruled]]
-        if 1 + (np.diff(ruled) > 1 + max(mask.shape) // 100).sum() >= SEVERAL:
-            through[ruled] = True
-        if through.any():  # and parallel ones, of which only a corner is seen
+        if _groups(ruled, mask) >= SEVERAL:
+            ruled = ruled[[_longest(hit[row]) > MARGINS * of[row] for row in ruled]]
+            through[ruled] |= _groups(ruled, mask) >= SEVERAL
+        if through.any():  # and what is parallel, with gaps, or of which only a corner is seen
             through |= (n > MARGINS * of) & (of > CORNER * len(sample))
         rows = middles[through][:, None] + shift
         inside = (rows >= 0) & (rows < height)
         line[rows[inside], np.broadcast_to(columns, rows.shape)[inside]] = True
     return line
+
+
+def _groups(rows: np.ndarray, mask: np.ndarray) -> int:
+    """How many lines these rows, from top to bottom, are."""
+    return int((np.diff(rows, prepend=-np.inf) > 1 + max(mask.shape) // 100).sum())
 
 
 def _longest(hit: np.ndarray) -> int:

@@ -63,8 +63,7 @@ def lattice(piece: Character, height: float) -> Lattice:
     last = len(paths) - 1
     found = Lattice(last, {(0, last): piece}, {(0, last): cost(columns / height)})
     for i, j in itertools.combinations(range(last + 1), 2):
-        part = _between(ink, paths[i], paths[j])
-        if (i, j) == (0, last) or not part.any():
+        if (i, j) == (0, last) or not (part := _between(ink, paths[i], paths[j])).any():
             continue
         one = cropped(piece, part)
         high, wide = one.ink.shape
@@ -123,7 +122,7 @@ def cropped(piece: Character, part: np.ndarray) -> Character:
     """A part of a piece: its ink, (H, W), 0 where it is the other parts'."""
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
-    ink = part[top : rows[-1] + 1, left : columns[-1] + 1]
+    ink = part[top : rows[-1] + 1, left : columns[-1] + 1].copy()  # not a view, that would keep all of the piece
     return Character(piece.top + top, piece.left + left, ink, piece.weight)
 
 

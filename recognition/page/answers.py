@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from recognition.base import files
+from recognition.base.alphabet import NAMES
 from recognition.base.determinism import pin_torch
 from recognition.base.errors import UserError, quoted
 from recognition.ink import collect, read
@@ -21,7 +23,8 @@ from recognition.training import checkpoints
 from recognition.training.checkpoints import Checkpoint
 
 MOST_FILTERS = 20  # of a first layer that is shown, as of Fig. 11
-NAME = "the picture"  # in what is said of it
+PICTURE = "the picture"  # in what is said of it
+NAME = re.compile(r"[A-Za-z]{2,}(?:[ _-][A-Za-z]+)*")  # what is no sign, or several
 
 
 class Reader:
@@ -114,11 +117,14 @@ def facts(one: read.Read) -> dict:
 
 
 def one_name(label: str) -> str:
-    """A character's name, Greek letters' in English; here it may be of several words, as a folder's may. Raises
+    """A character's name, Greek letters' in English; others may be of several words, as a folder's may. Raises
     UserError for what is none, or several."""
-    match collect.names_of("_".join(label.split())):
+    words = label.split()
+    if NAME.fullmatch(" ".join(words)) and not any(word.lower() in NAMES for word in words):
+        return collect.checked_name(" ".join(words))
+    match collect.names_of(label):
         case [[name]]:
-            return name if "_" in label else name.replace("_", " ")
+            return name
     raise UserError(f"{quoted(label)}: not one sign; name it with a word")
 
 
@@ -131,7 +137,7 @@ def decoded(content: bytes) -> np.ndarray:
         try:
             return read_grey(path)
         except UserError as error:
-            raise UserError(str(error).replace(str(path), NAME)) from None
+            raise UserError(str(error).replace(str(path), PICTURE)) from None
 
 
 def first_layer(checkpoint: Checkpoint) -> np.ndarray | None:
