@@ -299,12 +299,12 @@ def test_what_takes_more_than_the_room_is_refused_before_it_is_decoded(tmp_path,
 
 
 def test_a_picture_is_decoded_in_room_that_was_taken_for_it(tmp_path, monkeypatch):
-    page("RGB", side=2400).save(tmp_path / "1.png")
+    page("RGB", side=3000).save(tmp_path / "1.png")
     seen = []
     real = decode._decode
     monkeypatch.setattr(decode, "_decode", lambda *given: seen.append(decode.ROOM.left) or real(*given))
     read_grey(tmp_path / "1.png")
-    taken = 2400**2 * decode.BYTES_A_PIXEL + (tmp_path / "1.png").stat().st_size
+    taken = 3000**2 * decode.BYTES_A_PIXEL + (tmp_path / "1.png").stat().st_size
     assert seen == [MAX_BYTES - taken] and decode.ROOM.left == MAX_BYTES
 
 
