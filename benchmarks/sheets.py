@@ -84,6 +84,22 @@ def write(
     return places
 
 
+def paragraph(
+    texts: Sequence[str],
+    shape: tuple[int, int],
+    at: tuple[float, float],
+    apart: float,
+    height: float,
+    random: Generator,
+    pitch: float = 1.2,
+) -> np.ndarray:
+    """A sheet (H, W) with these lines, the first at `at`, the middles of the others `apart` pixels below each other."""
+    ink = blank(*shape)
+    for n, text in enumerate(texts):
+        write(ink, text, (at[0], at[1] + apart * n), height, random, pitch)
+    return ink
+
+
 def any_digits(n: int, random: Generator) -> str:
     return "".join(str(d) for d in random.integers(0, 10, n))
 
@@ -110,27 +126,21 @@ def photo(ink: np.ndarray, random: Generator, under: np.ndarray | None = None) -
 @kind("rows, on the side", turn=1)
 def rows(random: Generator, turn: int) -> Drawn:
     texts = [any_digits(7, random) for _ in range(4)]
-    ink = blank(720, 1000)
-    for n, text in enumerate(texts):
-        write(ink, text, (120, 110 + 160 * n), 90, random)
+    ink = paragraph(texts, (720, 1000), (120, 110), 160, 90, random)
     return np.rot90(photo(ink, random), turn), texts
 
 
 @kind("rows close to each other")
 def close(random: Generator) -> Drawn:
     texts = [any_digits(7, random) for _ in range(5)]
-    ink = blank(620, 900)
-    for n, text in enumerate(texts):
-        write(ink, text, (100, 90 + 107 * n), 90, random, 1.1)
+    ink = paragraph(texts, (620, 900), (100, 90), 107, 90, random, 1.1)
     return photo(ink, random), texts
 
 
 @kind("a row underlined")
 def underlined(random: Generator) -> Drawn:
     texts = [any_digits(5, random), any_digits(5, random)]
-    ink = blank(520, 800)
-    for n, text in enumerate(texts):
-        write(ink, text, (110, 110 + 240 * n), 90, random)
+    ink = paragraph(texts, (520, 800), (110, 110), 240, 90, random)
     y, rise = 110 + 45 + any_of(random, 14, 30), any_of(random, -12, 12)
     under = by_hand(ink.shape, [(50, y + rise), (610, y - rise)], 7, random)
     return photo(np.maximum(ink, under), random), texts
@@ -149,27 +159,21 @@ def added(random: Generator) -> Drawn:
 @kind("sums, line by line")
 def sums(random: Generator) -> Drawn:
     texts = [f"{any_digits(2, random)}{'+-'[n % 2]}{any_digits(2, random)}" for n in range(4)]
-    ink = blank(620, 760)
-    for n, text in enumerate(texts):
-        write(ink, text, (110, 90 + 140 * n), 90, random)
+    ink = paragraph(texts, (620, 760), (110, 90), 140, 90, random)
     return photo(ink, random), [known(text) for text in texts]
 
 
 @kind("rows of signs")
 def signs(random: Generator) -> Drawn:
     texts = ["+" * 5, "-" * 5, any_digits(5, random)]
-    ink = blank(460, 700)
-    for n, text in enumerate(texts):
-        write(ink, text, (110, 90 + 140 * n), 90, random)
+    ink = paragraph(texts, (460, 700), (110, 90), 140, 90, random)
     return photo(ink, random), [known(text) for text in texts]
 
 
 @kind("a part in a box")
 def partly(random: Generator) -> Drawn:
     texts = [any_digits(6, random), any_digits(6, random), any_digits(2, random)]
-    ink = blank(700, 900)
-    for n, text in enumerate(texts[:2]):
-        write(ink, text, (110, 100 + 140 * n), 80, random)
+    ink = paragraph(texts[:2], (700, 900), (110, 100), 140, 80, random)
     write(ink, texts[2], (400, 470), 80, random)
     corners = [(310, 400), (590, 400), (590, 545), (310, 545), (310, 400)]
     return photo(np.maximum(ink, by_hand(ink.shape, corners, 6, random)), random), texts
@@ -212,9 +216,7 @@ def columns(random: Generator, shift: float) -> Drawn:
 @kind("squared, with margins", margin=0.06, squared=True)
 def ruled(random: Generator, margin: float, tone: float = 0.8, squared: bool = False) -> Drawn:
     texts = [any_digits(6, random) for _ in range(3)]
-    ink = blank(700, 1000)
-    for n, text in enumerate(texts):
-        write(ink, text, (170, 150 + 190 * n), 90, random, 1.3)
+    ink = paragraph(texts, (700, 1000), (170, 150), 190, 90, random, 1.3)
     level = paper(ink.shape, random)
     angle = any_of(random, -2, 2)
     drawn = lines(ink.shape, angle, 62, 2.2)
@@ -227,9 +229,7 @@ def ruled(random: Generator, margin: float, tone: float = 0.8, squared: bool = F
 @kind("a finger over the corner")
 def finger(random: Generator) -> Drawn:
     texts = [any_digits(8, random) for _ in range(3)]
-    ink = blank(700, 1000)
-    for n, text in enumerate(texts):
-        write(ink, text, (80, 80 + 110 * n), 45, random, 1.5)
+    ink = paragraph(texts, (700, 1000), (80, 80), 110, 45, random, 1.5)
     y, x = np.mgrid[:700, :1000]
     away = np.hypot(x - any_of(random, 850, 950), y - any_of(random, 690, 760))
     level = over(paper(ink.shape, random), soft(any_of(random, 90, 220) - away, 0.2).astype(np.float32), 120)
