@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -346,6 +347,16 @@ def test_ctrl_c_while_workers_start_is_the_parents_alone(tmp_path):
     command = [sys.executable, tmp_path / "program.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, start_new_session=True)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])
+def test_a_pool_that_is_left_leaves_no_thread(error):
+    before = set(threading.enumerate())
+    with pytest.raises(error), processes.pool(2, provide=lambda data: data) as pool:
+        futures = [pool.submit(time.sleep, 1000) for _ in range(8)]
+        raise error
+    assert all(future.done() for future in futures)
+    assert set(threading.enumerate()) == before
 
 
 def test_runs_side_by_side_with_other_data_leave_each_others_alone(tmp_path):

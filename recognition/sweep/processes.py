@@ -42,10 +42,10 @@ def pool(n: int, provide: Callable) -> Iterator[Pool]:
     try:
         yield Pool(submit, provide)
     except BaseException as error:
-        children = list((executor._processes or {}).values())
-        executor.shutdown(wait=False, cancel_futures=True)
-        for child in children:
+        for child in list((executor._processes or {}).values()):
             child.kill()
+        # Waits for its thread: one that closes its pipe while Python ends is a traceback.
+        executor.shutdown(cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
             raise UserError(
                 "a worker process ended abruptly, as when memory runs out; lower sweep.workers in params.yaml; "
