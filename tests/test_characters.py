@@ -199,6 +199,13 @@ def test_what_is_drawn_as_an_outline_is_filled_and_a_loop_is_not():
     assert ring[14, 14] == 0
 
 
+def test_an_outline_with_a_blob_is_filled_where_it_is_bent():
+    bent, blob = strokes(FIVE[0], width=30, side=600, height=250, at=(300, 300)), [(0.2, 1), (0.21, 1)]
+    thick = np.maximum(bent, strokes(blob, width=80, side=600, height=250, at=(300, 300))) > 0.5
+    outline = thick & ~ndimage.binary_erosion(thick, iterations=5)
+    assert shifted_difference(read(page(thick)), read(page(outline))) < 0.2
+
+
 def test_salt_and_pepper_is_left_out_and_a_line_of_one_pixel_is_not():
     grey = page(sheet((FOUR, 250, (300, 300))))
     salted = grey.copy()
@@ -325,6 +332,47 @@ def test_nothing_is_left_of_dark_ruling(tone):
         grey = page(sheet(*ROW, width=9)) * (1 - lines)
         grey = np.random.default_rng(0).normal(grey, 1)
         assert len(found(np.clip(grey, 0, 255).astype(np.uint8))) == 4
+
+
+# ---- light hands and hard shadows
+
+EIGHT = [(0.5, 0.5), (0.25, 0.25), (0.5, 0), (0.75, 0.25), (0.5, 0.5), (0.2, 0.75), (0.5, 1), (0.8, 0.75), (0.5, 0.5)]
+
+
+def pressed(*parts):
+    """Ink of lines, each with its own strength."""
+    return np.max([own * strokes(line, width=7, side=600, height=250, at=(300, 300)) for line, own in parts], axis=0)
+
+
+@pytest.mark.parametrize("light", [0.2, 0.3, 0.5, 0.7])
+def test_a_stroke_that_is_light_in_places_is_read_as_if_it_were_not(light):
+    grey = page(pressed((EIGHT[:3], 1), (EIGHT[2:5], light), (EIGHT[4:], 1)))
+    assert shifted_difference(read(page(pressed((EIGHT, 1)))), read(grey)) < 0.1
+
+
+@pytest.mark.parametrize("light", [0.15, 0.2, 0.3])
+def test_a_faint_line_that_ends_on_paper_is_no_part_of_a_stroke(light):
+    grey = page(pressed((EIGHT, 1), ([(0.75, 0.25), (1.4, -0.1)], light)))
+    assert shifted_difference(read(page(pressed((EIGHT, 1)))), read(grey)) < 0.1
+
+
+@pytest.mark.parametrize("slant", [-0.4, -0.1, 0.2, 0.5])
+@pytest.mark.parametrize("share", [0.6, 0.75])
+def test_a_hard_shadow_across_hides_no_characters_and_makes_none(share, slant):
+    """Beside dark corners: of a line's characters some lie in the shadow, some in the light, one in both."""
+    lines = [([EIGHT], 120, (x, y)) for y in (120, 320, 520) for x in range(80, 580, 115)]
+    y, x = np.indices((640, 640))
+    corners = 1 - 0.3 * (((x - 320) / 320) ** 2 + ((y - 320) / 320) ** 2) / 2
+    light = np.where(x < 340 + slant * (y - 320), share, 1) * corners
+    characters = found((page(sheet(*lines, side=640, width=6)) * light).astype(np.uint8))
+    assert len(characters) == 15
+    for (_, height, at), character in zip(sorted(lines, key=lambda one: one[2]), by_place(characters), strict=True):
+        assert_box(character, at, [EIGHT], height, 6)
+
+
+def by_place(characters):
+    """Columns from left to right, each from top to bottom."""
+    return sorted(characters, key=lambda one: (round(one.left / 115), one.top))
 
 
 # ---- what comes from nowhere

@@ -5,10 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from recognition.ink.geometry import TOUCHING, distance
+from recognition.ink.geometry import TOUCHING, distance, hull_area
 from recognition.ink.joining import joined
 from recognition.ink.paper import Strength
 from recognition.ink.pieces import Piece, find_pieces
+
+FAINT = 0.3  # of a character's level: strokes as weak as this count as much as its strongest
+BENT = 0.7  # of its convex hull's area: what a hole has less is bent
 
 
 class Character(NamedTuple):
@@ -39,13 +42,22 @@ def _character(ink: np.ndarray, labels: np.ndarray, piece: Piece, corner: tuple[
     filled = _outlined(chosen)
     chosen |= filled
     fringe = ndimage.binary_dilation(chosen, TOUCHING) & (chosen | (around == 0))
-    own = np.clip((ink[top : bottom + 1, left : right + 1] / piece.level - 0.2) / 0.6, 0, 1)
+    own = _even(ink[top : bottom + 1, left : right + 1], chosen, piece.level)
     own = np.where(fringe, np.where(filled, 1, own), 0).astype(np.float32)
     return Character(top + corner[0], left + corner[1], own, piece.weight)
 
 
+def _even(ink: np.ndarray, chosen: np.ndarray, level: float) -> np.ndarray:
+    """As shares of the level of the strokes, which a light hand leaves lower in places: of the strongest within a pen's
+    width and a half."""
+    pen = 2 * float(distance(chosen)[chosen].mean())
+    around = ndimage.maximum_filter(np.where(chosen, ink, 0), size=int(1.5 * pen) | 1)
+    return np.clip((ink / np.clip(around, FAINT * level, level) - 0.2) / 0.6, 0, 1)
+
+
 def _outlined(mask: np.ndarray) -> np.ndarray:
-    """What a character's strokes enclose where only their outlines are drawn: long holes, wider than the pen."""
+    """What a character's strokes enclose where only their outlines are drawn: holes wider than the pen, and long, or
+    bent as those of no letter."""
     holes, n = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
     filled = np.zeros_like(mask)
     if n:
@@ -53,5 +65,8 @@ def _outlined(mask: np.ndarray) -> np.ndarray:
         radius = np.asarray(ndimage.maximum(distance(holes > 0), holes, np.arange(1, n + 1)))
         area = np.bincount(holes.ravel())[1:]
         long = (area > 14 * radius * radius) & (radius > pen)
+        boxes = ndimage.find_objects(holes)
+        for i in np.flatnonzero((radius > pen) & ~long):
+            long[i] = area[i] < BENT * hull_area(holes[boxes[i]] == i + 1)[0]
         filled = np.append(False, long)[holes]
     return filled if filled.sum() > 1.2 * mask.sum() else np.zeros_like(mask)

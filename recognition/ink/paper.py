@@ -18,8 +18,9 @@ from recognition.ink.geometry import TOUCHING, distance, hull_area, resize
 
 SMALL = 256  # pixels, the side on which sheets are looked for
 LEVELS = 8  # at which grey value a sheet's edge may lie
-HOLLOW = 0.015  # of the strokes: what may lose half of its strength
-WINDOWS = 0.4, 0.2, 0.1  # of the picture's side: no stroke is wider than the first
+HOLLOW = 0.015  # of the strokes: what may lose more than a third of its strength
+WINDOWS = 0.4, 0.2, 0.1, 0.05, 0.03  # of the picture's side: no stroke is wider than the first
+ENTERS = 0.3  # of a piece's extent: what lies on the edge with so much only enters the picture, as a shadow
 
 
 class Strength(NamedTuple):
@@ -82,7 +83,7 @@ def _paper(level: np.ndarray) -> np.ndarray:
     """The brightest around each pixel, in the narrowest window that leaves no hole in the strokes.
 
     Strokes keep their strength where the window is wider than they are; dark corners and shadows lose theirs. Strokes
-    are told by the third power of how much darker they are than the mean around.
+    are told by the third power of how much darker they are than the mean around, and do not enter from the edge.
     """
     small = np.asarray(resize(level, min(SMALL, max(level.shape))))
     deviation = np.maximum(_blurred(small, max(small.shape) / 10) - small, 0)
@@ -90,11 +91,23 @@ def _paper(level: np.ndarray) -> np.ndarray:
     sides = [int(window * max(small.shape)) | 1 for window in WINDOWS]
     papers = [ndimage.grey_closing(small, size=(side, side), mode="nearest") for side in sides]
     inks = [np.maximum(_darker(small, paper), 0) for paper in papers]
+    weight = np.where(_enters(inks[0], weight), 0, weight)
     total = weight.sum(dtype=np.float64)
     strong = inks[0] * total > 0.6 * (weight * inks[0]).sum(dtype=np.float64)
-    lost = [weight[strong & (ink < inks[0] / 2)].sum(dtype=np.float64) for ink in inks]
+    lost = [weight[strong & (ink < 0.65 * inks[0])].sum(dtype=np.float64) for ink in inks]
     best = max(n for n in range(len(WINDOWS)) if max(lost[: n + 1]) <= HOLLOW * total)
-    return np.asarray(Image.fromarray(papers[best]).resize(level.shape[::-1], Image.Resampling.BILINEAR))
+    paper = ndimage.grey_erosion(papers[best], size=3, mode="nearest")  # else the step at a shadow's edge is a line
+    return np.asarray(Image.fromarray(paper).resize(level.shape[::-1], Image.Resampling.BILINEAR))
+
+
+def _enters(ink: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Where ink only enters from the picture's edge; nowhere, if nearly all of the weight would lie there."""
+    level = (weight * ink).sum(dtype=np.float64) / max(weight.sum(dtype=np.float64), 1)
+    labels, n = ndimage.label(ink > level / 2)
+    edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=n + 1)
+    longest = [max(s.stop - s.start for s in box) for box in ndimage.find_objects(labels)]
+    enters = np.append(False, edge[1:] > ENTERS * np.array(longest))[labels]
+    return enters & (weight[enters].sum(dtype=np.float64) < 0.9 * weight.sum(dtype=np.float64))
 
 
 def _darker(level: np.ndarray, paper: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ from recognition.ink.paper import Strength
 from recognition.ink.ruling import without_ruling
 
 SAME_INK = 0.4  # of the ink's level: what is weaker is no ink, but ruled lines, shadows or the page's back
-WEAKEST = 0.35  # where a stroke is weaker it ends
+WEAKEST = 0.35  # where a stroke is weaker it ends on bare paper
+BRIDGE = 0.15  # where strokes are as weak as this they lead on, if to where they are strong again
+EDGE = 2  # pixels, how broad a stroke's blurred edge is
 SPECK = 0.01  # of the mass of the heaviest piece that is not at an edge: what has less is noise
 MOST = 1000  # pieces that are looked at, the heaviest
 
@@ -60,8 +62,24 @@ def find_pieces(strength: Strength) -> tuple[list[Piece], np.ndarray]:
     levels = np.append(np.inf, _level(ink, rough, n))
     share = ink / levels[rough]
     strokes = np.append(False, _are_strokes(mask & (share > SAME_INK), rough, n))
-    labels, n = ndimage.label(mask & (share > np.where(strokes[rough], WEAKEST, SAME_INK)), TOUCHING)
+    strong = mask & (share > np.where(strokes[rough], WEAKEST, SAME_INK))
+    bridges = _bridges(mask & strokes[rough] & (share > BRIDGE), strong)
+    labels, n = ndimage.label(strong | bridges, TOUCHING)
     return _written(_pieces(labels, n, np.where(strokes[rough], rough, 0), ink), labels), labels
+
+
+def _bridges(weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
+    """Which weak ink leads from strong ink on to strong ink, as where a hand was light: not a stroke's blurred edge,
+    and nothing that ends on bare paper."""
+    reach, steps = EDGE + 1, 2 * EDGE + 3
+    labels, n = ndimage.label(weak & ~ndimage.maximum_filter(strong, 2 * EDGE + 1), TOUCHING)
+    ends, _ = ndimage.label(strong & ndimage.maximum_filter(labels > 0, steps), TOUCHING)
+    rows, columns = np.nonzero(ends)
+    around, own = np.pad(labels, reach), ends[rows, columns] * (n + 1)
+    met = [np.unique(own + around[rows + down, columns + right]) for down in range(steps) for right in range(steps)]
+    meetings = np.bincount(np.unique(np.concatenate(met)) % (n + 1), minlength=n + 1)
+    leads = np.append(False, meetings[1:] > 1)[labels]
+    return ndimage.maximum_filter(leads, steps) & weak
 
 
 def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> list[Piece]:
