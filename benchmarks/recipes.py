@@ -35,7 +35,16 @@ def digits(params: Params) -> tuple[Data, Cell, dict[str, Cell]]:
     cell = task.cell(
         *("MnistNet", own.kernel_size, own.filters, own.seed),
         **own.model_dump(
-            include={"epochs", "optimizer", "batch_size", "learning_rate", "momentum", "weight_decay", "dropout"}
+            include={
+                "epochs",
+                "optimizer",
+                "batch_size",
+                "learning_rate",
+                "warm_up",
+                "momentum",
+                "weight_decay",
+                "dropout",
+            }
         ),
     )
     cell = cell._replace(recipe=replace(cell.recipe, distortion=Distortion(own.rotation, own.scale, own.shift)))

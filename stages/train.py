@@ -38,6 +38,7 @@ def main() -> None:
         optimizer=params.optimizer,
         batch_size=params.batch_size,
         learning_rate=params.learning_rate,
+        warm_up=params.warm_up,
         momentum=params.momentum,
         weight_decay=params.weight_decay,
         distortion=Distortion(params.rotation, params.scale, params.shift),

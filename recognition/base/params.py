@@ -72,6 +72,7 @@ class Train(Section):
     optimizer: Optimizer
     batch_size: BatchSize
     learning_rate: LearningRate
+    warm_up: Share
     momentum: Share
     weight_decay: Share
     dropout: Share
