@@ -1,5 +1,6 @@
 """params.yaml and its schema: each way of being wrong is one line naming the key."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from difflib import ndiff
@@ -280,6 +281,6 @@ BILLIONS = "".join(f", &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]" fo
 def test_a_value_that_python_cannot_write_out_is_one_short_line(tmp_path, value):
     """An integer of more than 4,300 digits, in hexadecimal, and what aliases make endless."""
     path = tmp_path / "params.yaml"
-    path.write_text(PARAMS.read_text().replace("  epochs: 9", f"  epochs: {value}"))
+    path.write_text(re.sub(r"(?m)^  epochs: \d+$", lambda _: f"  epochs: {value}", PARAMS.read_text(), count=1))
     said = message(path)
     assert said.startswith(f"{path}: train.epochs: ") and len(said) < 400
