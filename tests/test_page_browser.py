@@ -488,6 +488,9 @@ def test_only_what_was_read_is_kept(opened, project):
     expect(said(page)).to_contain_text("It reads 7")
     page.route("**/read?*", lambda route: held.append(route))
     write(page, [[(100, 100), (100, 500)]])
+    for _ in range(3000):  # the route is told of the request in its own time
+        if not held:
+            page.wait_for_timeout(10)
     expect(page.locator("#keep")).to_have_attribute("aria-disabled", "true")
     page.locator("#keep").click(force=True)
     page.locator("#label").press("Enter")

@@ -132,8 +132,8 @@ def test_a_cell_is_the_same_training_as_the_stage_trains(tmp_path, monkeypatch):
 
     assert [rows for name, rows in told if name == "epochs.csv"] == [1, 2]  # a training that runs can be watched
     data = datasets.fashion(Path(), held_out=100, seed=3)
-    chosen = {name: params["train"][name] for name in ("dropout", "optimizer")}
-    wanted = cell("MnistNet", 3, 5, 3, epochs=2, warm_up=0.3, **chosen, **same)
+    chosen = {name: params["train"][name] for name in ("dropout", "optimizer", "warm_up")}
+    wanted = cell("MnistNet", 3, 5, 3, epochs=2, **chosen, **same)
     wanted = wanted._replace(recipe=replace(wanted.recipe, purpose=()))  # `train` trains one network
     found = task.compute(wanted, lambda: data, "cpu", None)
     metrics = json.loads(Path("reports/train/metrics.json").read_text())["train"]
