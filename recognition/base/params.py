@@ -115,6 +115,7 @@ class LastLayer(Section):
 class AllLayers(Section):
     epochs: Epochs
     pictures: Annotated[int, Field(ge=1, le=100000)]
+    optimizer: Optimizer
     batch_size: BatchSize
     learning_rate: LearningRate
     momentum: Share
