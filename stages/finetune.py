@@ -1,6 +1,7 @@
 """Teach the digit network Greek letters, or your own signs: `python -m stages.finetune greek`."""
 
 import sys
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -144,15 +145,14 @@ def task(classes: list[str], rows: list[dataset.Letter], pictures: np.ndarray) -
 def recipes(params: Finetune, study: Letters | Signs) -> dict[str, Recipe]:
     """The ways of training, by their names: of signs ours alone."""
     last, every = params.last_layer, params.all_layers
+    settings = every.model_dump(include={field.name for field in fields(Recipe)})
+    if isinstance(study, Signs):
+        settings["learning_rate"] = study.learning_rate
     ours = Recipe(
-        epochs=every.epochs,
-        batch_size=every.batch_size,
-        learning_rate=study.learning_rate if isinstance(study, Signs) else every.learning_rate,
-        momentum=every.momentum,
-        weight_decay=every.weight_decay,
         distortion=Distortion(every.rotation, every.scale, every.shift, every.shear, every.elastic, every.smoothness),
         seed=params.seed,
         shards=params.shards,
+        **settings,
     )
     if isinstance(study, Signs):
         return {"all_layers": ours}

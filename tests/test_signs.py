@@ -1,6 +1,7 @@
 """What is learned of the user's own signs: which, beside which digits, and what cannot be."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import torch
 from PIL import Image
 
 from recognition.base.errors import UserError
-from recognition.base.params import Signs
+from recognition.base.params import AllLayers, Signs, load
 from stages import finetune
 
 DIGITS = list("0123456789")
-MNIST = Path(__file__).parent.parent / "data" / "mnist"
+ROOT = Path(__file__).parent.parent
+MNIST = ROOT / "data" / "mnist"
 
 
 @pytest.fixture
@@ -76,3 +78,19 @@ def test_signs_are_chosen_by_name_and_keep_their_sides(signs):
 def test_what_cannot_be_learned_is_one_line(signs, there, names, words):
     with pytest.raises(UserError, match=words):
         signs(there, names)
+
+
+@pytest.mark.parametrize("name", sorted(AllLayers.model_fields.keys() - {"pictures"}))
+def test_every_setting_of_all_layers_changes_how_letters_are_learned(name):
+    params = load(ROOT / "params.yaml").finetune
+    own = getattr(params.all_layers, name)
+    other = "sgd" if name == "optimizer" else type(own)(own / 2)
+    changed = params.model_copy(update={"all_layers": params.all_layers.model_copy(update={name: other})})
+    learned, before = (finetune.recipes(given, params.greek) for given in (changed, params))
+    assert learned["all_layers"] != before["all_layers"] and learned["last_layer"] == before["last_layer"]
+
+
+def test_signs_are_learned_as_letters_are_but_for_their_own_learning_rate():
+    params = load(ROOT / "params.yaml").finetune
+    letters, signs = (finetune.recipes(params, study)["all_layers"] for study in (params.greek, params.signs))
+    assert signs == replace(letters, learning_rate=params.signs.learning_rate) != letters
