@@ -124,7 +124,7 @@ def shaping(style: Random, chance: Random) -> Callable[[Point], Point]:
     """The proportions, the slant and the bends that a hand gives to a letter, as a map of its points."""
     above, below = 0.45 + 0.75 * style.random(), 0.45 + 0.75 * style.random()  # lengths of what leaves the line
     slant = 0.1 + 0.3 * spread(style) + 0.1 * spread(chance)
-    wide = 1 + 0.25 * spread(style) + 0.25 * spread(chance)
+    wide = 1 + 0.35 * spread(style) + 0.35 * spread(chance)
     tilt = 0.1 * spread(style) + 0.1 * spread(chance)
     a, b, c, d, e, f = (0.22 * spread(chance) for _ in range(6))
 
