@@ -208,6 +208,17 @@ def test_thick_pens_stay_thick():
     assert read(page(strokes(*FOUR, width=30))).sum() > 1.3 * read(page(strokes(*FOUR, width=8))).sum()
 
 
+@pytest.mark.parametrize("grain", [2, 3, 4])
+def test_bare_grains_of_paper_in_a_broad_stroke_do_not_make_it_broader(grain):
+    y, x = np.mgrid[-100:100, -100:100]
+    ring = (np.hypot(y, x) < 90) & (np.hypot(y, x) > 15)
+    bare = np.random.default_rng(grain).random((200 // grain + 1, 200 // grain + 1)) < 0.2
+    grainy = ring & ~np.kron(bare, np.ones((grain, grain), bool))[:200, :200]
+    even, uneven = (normalise(ink.astype(np.float32)) for ink in (ring, grainy))
+    assert even[14, 14] == uneven[14, 14] == 0  # the hole in the middle
+    assert (uneven > 128).sum() == pytest.approx((even > 128).sum(), rel=0.05)
+
+
 def test_mnist_comes_back_as_it_was(expected):
     """A picture of MNIST's own form is a fixed point, but for the rounding of its edges."""
     assert difference(expected, read(expected.astype(np.uint8))) < 0.18

@@ -7,7 +7,7 @@ is light, paper black.
 
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import skeletonize
+from skimage.morphology import remove_small_holes, skeletonize
 
 from recognition.ink.geometry import distance, resize
 
@@ -40,14 +40,19 @@ def _fit(ink: np.ndarray, side: int) -> np.ndarray:
 
 def _stroke_width(ink: np.ndarray) -> float:
     """Twice the median distance from the strokes' middle lines to their edges, in pixels."""
-    mask = np.pad(ink > ink.max() / 2, 1)
+    mask = np.pad(_strokes(ink), 1)
     return 2 * float(np.median(distance(mask)[skeletonize(mask)]))
+
+
+def _strokes(ink: np.ndarray) -> np.ndarray:
+    """Where there is ink, without the paper's grain in it: holes that the result could not show."""
+    return remove_small_holes(ink > ink.max() / 2, max_size=FINE * FINE - 1)
 
 
 def _thicken(ink: np.ndarray, radius: float) -> np.ndarray:
     """Strokes wider by `radius` pixels on either side, with anti-aliased edges."""
     margin = int(radius) + 2
-    outside = distance(~np.pad(ink > ink.max() / 2, margin))
+    outside = distance(~np.pad(_strokes(ink), margin))
     return np.clip(radius + 1 - outside, 0, 1).astype(np.float32)
 
 
