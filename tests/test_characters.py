@@ -370,6 +370,18 @@ def test_a_hard_shadow_across_hides_no_characters_and_makes_none(share, slant):
         assert_box(character, at, [EIGHT], height, 6)
 
 
+@pytest.mark.parametrize("at", [(380, 360), (420, 380), (460, 300)])
+@pytest.mark.parametrize("dark, ink", [(0.1, 0.1), (0.2, 0.15)])
+def test_a_soft_shade_over_a_part_of_faint_strokes_is_no_ink(at, dark, ink):
+    """As a hand's: darker than the ink, so that what it adds is more than what a narrow window takes."""
+    y, x = np.indices((600, 600))
+    light = 1 - dark * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * 130 * 130))
+    alone = sheet((ALPHA, 300, (300, 300)), width=14)
+    shaded = 200 * light * (1 - ink * alone) + np.random.default_rng(0).normal(0, 1, alone.shape)
+    for grey in (shaded, 255 - shaded):
+        assert shifted_difference(read(page(alone)), read(grey.astype(np.uint8))) < 0.1
+
+
 def by_place(characters):
     """Columns from left to right, each from top to bottom."""
     return sorted(characters, key=lambda one: (round(one.left / 115), one.top))

@@ -18,6 +18,7 @@ from recognition.ink.geometry import TOUCHING, distance, hull_area, resize
 
 SMALL = 256  # pixels, the side on which sheets are looked for
 LEVELS = 8  # at which grey value a sheet's edge may lie
+INKED = 0.25  # of what is around a stroke, as far as the mean goes: no more is ink
 HOLLOW = 0.015  # of the strokes: what may lose more than a third of its strength
 WINDOWS = 0.4, 0.2, 0.1, 0.05, 0.03  # of the picture's side: no stroke is wider than the first
 ENTERS = 0.3  # of a piece's extent: what lies on the edge with so much only enters the picture, as a shadow
@@ -86,7 +87,8 @@ def _paper(level: np.ndarray) -> np.ndarray:
     are told by the third power of how much darker they are than the mean around, and do not enter from the edge.
     """
     small = np.asarray(resize(level, min(SMALL, max(level.shape))))
-    deviation = np.maximum(_blurred(small, max(small.shape) / 10) - small, 0)
+    mean = _blurred(small, max(small.shape) / 10)
+    deviation = np.maximum(mean - small, 0)
     weight = deviation * deviation * deviation
     sides = [int(window * max(small.shape)) | 1 for window in WINDOWS]
     papers = [ndimage.grey_closing(small, size=(side, side), mode="nearest") for side in sides]
@@ -94,7 +96,8 @@ def _paper(level: np.ndarray) -> np.ndarray:
     weight = np.where(_enters(inks[0], weight), 0, weight)
     total = weight.sum(dtype=np.float64)
     strong = inks[0] * total > 0.6 * (weight * inks[0]).sum(dtype=np.float64)
-    lost = [weight[strong & (ink < 0.65 * inks[0])].sum(dtype=np.float64) for ink in inks]
+    own = np.minimum(inks[0], deviation / ((1 - INKED) * np.maximum(mean, 1)))  # without the shade a stroke lies in
+    lost = [weight[strong & (ink < 0.65 * own)].sum(dtype=np.float64) for ink in inks]
     best = max(n for n in range(len(WINDOWS)) if max(lost[: n + 1]) <= HOLLOW * total)
     paper = ndimage.grey_erosion(papers[best], size=3, mode="nearest")  # else the step at a shadow's edge is a line
     return np.asarray(Image.fromarray(paper).resize(level.shape[::-1], Image.Resampling.BILINEAR))
