@@ -9,7 +9,7 @@ from scipy import ndimage
 from test_handwriting import FIVE, FOUR, XI, page, read, shifted_difference, strokes
 
 from recognition.ink.characters import find_characters
-from recognition.ink.geometry import distance, hull_area
+from recognition.ink.geometry import distance, hull_area, on_edge
 from recognition.ink.paper import _median, find_sheet, strength
 from recognition.ink.ruling import without_ruling
 
@@ -288,6 +288,17 @@ def test_a_hull_and_the_least_rectangle_in_closed_form():
     area, rectangle = hull_area(abs(x) + abs(y) <= 140)
     assert area == pytest.approx(rectangle, rel=0.02)  # a square on its corner
     assert hull_area(np.ones((1, 1), bool)) == (1, 1)
+
+
+def test_what_lies_on_the_edge_and_with_how_much_of_itself():
+    labels = np.zeros((10, 20), int)
+    labels[4:6, 8:12] = 1
+    labels[0, 5:15] = 2
+    labels[1:4, 6] = 2  # ten pixels long, all of them on the edge
+    labels[6:, 19] = 3  # in a corner: on two sides
+    labels[7:, 0:2] = 4
+    np.testing.assert_allclose(on_edge(labels, 4), [0, 1, 5 / 4, (3 + 2) / 3])
+    assert on_edge(np.zeros((3, 3), int), 0).shape == (0,)
 
 
 # ---- ruling

@@ -24,6 +24,14 @@ def distance(mask: np.ndarray) -> np.ndarray:
     return found
 
 
+def on_edge(labels: np.ndarray, n: int) -> np.ndarray:
+    """Of each of the labels 1 to n, all of which are there: pixels on the picture's edge, as a share of its extent;
+    more than 1 where it lies on several sides."""
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    extents = [max(s.stop - s.start for s in box) for box in ndimage.find_objects(labels)]
+    return np.bincount(edge, minlength=n + 1)[1:] / np.array(extents)
+
+
 def hull_area(mask: np.ndarray) -> tuple[float, float]:
     """Areas, in pixels, of the convex hull of a mask and of the least rectangle around it, however it is turned."""
     rows = np.flatnonzero(mask.any(axis=1))

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from recognition.ink.geometry import TOUCHING, distance, hull_area, resize
+from recognition.ink.geometry import TOUCHING, distance, hull_area, on_edge, resize
 
 SMALL = 256  # pixels, the side on which sheets are looked for
 LEVELS = 8  # at which grey value a sheet's edge may lie
@@ -107,9 +107,7 @@ def _enters(ink: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Where ink only enters from the picture's edge; nowhere, if nearly all of the weight would lie there."""
     level = (weight * ink).sum(dtype=np.float64) / max(weight.sum(dtype=np.float64), 1)
     labels, n = ndimage.label(ink > level / 2)
-    edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=n + 1)
-    longest = [max(s.stop - s.start for s in box) for box in ndimage.find_objects(labels)]
-    enters = np.append(False, edge[1:] > ENTERS * np.array(longest))[labels]
+    enters = np.append(False, on_edge(labels, n) > ENTERS)[labels]
     return enters & (weight[enters].sum(dtype=np.float64) < 0.9 * weight.sum(dtype=np.float64))
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from recognition.ink.geometry import TOUCHING, distance, hull_area
+from recognition.ink.geometry import TOUCHING, distance, hull_area, on_edge
 from recognition.ink.paper import Strength
 from recognition.ink.ruling import without_ruling
 
@@ -91,10 +91,8 @@ def _pieces(labels: np.ndarray, n: int, rough: np.ndarray, ink: np.ndarray) -> l
     third = shares * shares * shares
     mass, level = _sums(shares, of, n), _level(ink, labels, n)
     central = _sums(third * (1 - outwards * outwards), of, n) / _sums(third, of, n)
-    edge = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=n + 1)[1:]
+    contacts = np.minimum(1, on_edge(labels, n))
     boxes = ndimage.find_objects(labels)
-    longest = np.array([max(s.stop - s.start for s in box) for box in boxes])
-    contacts = np.minimum(1, edge / longest)
     inner = (1 - contacts) * (1 - contacts)
     heavy = mass >= SPECK * (mass * inner).max()  # a finger or a dark corner does not make specks of digits
     found = []
