@@ -36,7 +36,7 @@ MODEL = ROOT / "models" / "train" / "checkpoint.pth"
 PORT = 8028
 HANDWRITING = ROOT / "data" / "handwriting"
 SAID = (
-    "what is written, lines apart by /: a word in small letters, between blanks, names a sign (alpha, plus, "
+    "what is written, lines apart by /: a word in small letters of a to z, between blanks, names a sign (alpha, plus, "
     "treble_clef), whatever else is a sign each (8+3, ABC); a line of one alone is that over and over"
 )
 
@@ -61,17 +61,17 @@ def read(paths: list[Path], model: Path, table: Path | None, folder: Path | None
 
     checkpoint, found, bar = begin(paths, model)
     pictures = [*dict.fromkeys(found.pictures)]
-    names = dict(zip(pictures, distinct([path.stem for path in pictures]), strict=True))
+    drawings = drawn_as(pictures, folder) if folder else {}
+    undrawn: list[str] = []
 
     def show(page: read.Page) -> None:
-        if folder:
+        if drawing := drawings.get(page.path):
             photo, scale = read_picture(page.path, colour=True)
             labelled = [(page.box(one), one.sign) for line in page.sheet.lines for one in line]
-            drawing = folder / f"{names[page.path]}.png"
             try:
                 files.write_png(drawing, draw(photo, labelled, scale))
             except OSError as error:
-                raise UserError(f"{drawing}: {error.strerror}; name a folder that can be written") from None
+                undrawn.append(f"{drawing}: {error.strerror}; name a folder that can be written")
 
     with bar:
         pages, unreadable = read.read_sheets(checkpoint, pictures, bar.update, show)
@@ -82,7 +82,17 @@ def read(paths: list[Path], model: Path, table: Path | None, folder: Path | None
     texts = [f"{page.sheet.text}\n" for page in pages]
     if len(pictures) > 1:
         texts = [f"{page.path}:\n{text}" for page, text in zip(pages, texts, strict=True)]
-    return tell("\n".join(texts), rows, table, notes, found.complaints() + unreadable)
+    return tell("\n".join(texts), rows, table, notes, found.complaints() + unreadable + sorted(undrawn)[:1])
+
+
+def drawn_as(pictures: list[Path], folder: Path) -> dict[Path, Path]:
+    """Where what is read in each picture is drawn. Raises UserError: that is one of the pictures."""
+    names = distinct([path.stem for path in pictures])
+    drawings = {path: folder / f"{name}.read.png" for path, name in zip(pictures, names, strict=True)}
+    given = {os.path.realpath(path) for path in pictures}
+    if taken := next((drawing for drawing in drawings.values() if os.path.realpath(drawing) in given), None):
+        raise UserError(f"{taken}: is to be read, and would be drawn over; name another folder to draw into")
+    return drawings
 
 
 def begin(paths: list[Path], model: Path) -> tuple["Checkpoint", "Found", "tqdm"]:
@@ -112,15 +122,24 @@ def network(model: Path) -> "Checkpoint":
 
 def tell(text: str, rows: str, table: Path | None, notes: list[str], failures: list[str]) -> int:
     """Write the rows to the table, if any, and print all else, whatever comes of that; returns the exit code."""
-    try:
-        if table:
+    if table:
+        try:
             write(table, rows)
-    finally:
-        for line in [*notes, *(f"error: {failure}" for failure in failures)]:
-            print(one_line(line), file=sys.stderr)
-        shown = "\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text
+        except UserError as error:
+            failures = [*failures, str(error)]
+    for line in [*notes, *(f"error: {failure}" for failure in failures)]:
+        print(one_line(line), file=sys.stderr)
+    shown = "\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text
+    try:
         print(shown, end="", flush=True)
+    except BrokenPipeError:
+        unheard()
     return 1 if failures else 0
+
+
+def unheard() -> None:
+    """What stdout has not taken, as of `| head`, goes nowhere: else Python tries it once more in the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def distinct(names: list[str]) -> list[str]:
@@ -219,7 +238,7 @@ def write(table: Path, text: str) -> None:
         if table.exists() and not table.is_file():
             table.write_bytes(content)
         else:
-            files.write_bytes(table.resolve(), content)
+            files.write_bytes(Path(os.path.realpath(table)), content)
     except OSError as error:
         raise UserError(f"{table}: {error.strerror}; name a file that can be written") from None
 
@@ -260,15 +279,21 @@ def main() -> int | str:
     codecs.register_error("names", as_bytes)
     sys.stdout.reconfigure(errors="names")  # pyrefly: ignore[missing-attribute]
     try:
-        return arguments.run(arguments)
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:  # `| head`: the rest is not wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        unheard()
         return 0
     except KeyboardInterrupt:
         return "stopped"
     except Exception as error:
         if (line := door.failure(error)) is None:
             raise
+        try:
+            sys.stdout.flush()
+        except OSError:
+            unheard()
         return line
 
 

@@ -30,7 +30,7 @@ MODELS = Path("models/finetune")
 REPORTS = Path("reports/finetune")
 STATES = CACHE / "finetune"  # of trainings, 0.7 MB each
 UNLEARNED = 100  # of each digit, by which doubt is judged beside the signs held out
-FIRST = 10  # held-out letters whose log-probabilities are written out, as in the original report
+FIRST = 10  # held-out letters of each way whose log-probabilities are written out, as in the original report
 
 
 class Task(NamedTuple):
@@ -196,7 +196,8 @@ def write_course(folder: Path, metrics: dict, histories: dict[str, History]) -> 
 def write_readings(folder: Path, readings: list, names: list[str]) -> None:
     header = ["way", "path", "writer", "label", "prediction", "log_probability", *(f"log_p_{name}" for name in names)]
     files.write_csv(folder / "held_out.csv", header, readings)
-    first = [row for k, row in enumerate(readings) if k < FIRST or 0 <= k - len(readings) // 2 < FIRST]
+    ways = list(dict.fromkeys(row[0] for row in readings))
+    first = [row for way in ways for row in [row for row in readings if row[0] == way][:FIRST]]
     files.write_csv(folder / "first_letters.csv", header, first)
 
 

@@ -1,6 +1,7 @@
 """A sheet becomes labelled pictures, or one line says why not."""
 
 import itertools
+import os
 import runpy
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def there(folder: Path) -> dict[str, bytes]:
         ("7α/βγ", [["7", "alpha"], ["beta", "gamma"]]),
         ("ϑς\N{MICRO SIGN}", [["theta", "ς", "mu"]]),  # final sigma is another sign
         ("Alpha", [["alpha"]]),
+        ("XI/PI Nu", [["X", "I"], ["P", "I", "nu"]]),  # letters, and a name
         ("alpha beta/gamma", [["alpha", "beta"], ["gamma"]]),
         ("treble_clef", [["treble_clef"]]),
         ("alpha 7 +", [["alpha", "7", "+"]]),
@@ -124,8 +126,9 @@ def test_a_cut_picture_has_its_character_alone_and_as_it_was_on_the_sheet(grey):
 
 def test_a_character_at_the_sheets_edge_is_cut_too():
     picture = np.full((200, 300), 220, np.uint8)
-    picture[0:120, 40:52], picture[100:112, 0:90], picture[60:160, 200:212] = 40, 40, 40
+    picture[0:120, 60:68], picture[60:68, 30:100], picture[60:160, 200:212] = 40, 40, 40
     found = find_characters(strength(picture))
+    assert len(found) == 2 and min(one.top for one in found) == 0
     for one in found:
         assert len(find_characters(strength(collect.cut(picture, found, one)))) == 1
 
@@ -263,3 +266,21 @@ def test_a_sheet_without_ink_is_one_line(tmp_path):
     Image.new("L", (300, 200), 220).save(tmp_path / "empty.png")
     with pytest.raises(UserError, match="no ink"):
         collect.collect(tmp_path / "empty.png", "7", "", tmp_path / "home", tmp_path / "boxes.png")
+
+
+def test_what_is_no_file_is_no_sheet(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # who opens it waits for a writer
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(UserError, match="not a file; name one picture"):
+            collect.collect(path, "7", "", tmp_path / "home", tmp_path / "boxes.png")
+
+
+def test_a_folder_of_signs_whose_name_is_too_long_for_a_class_is_told_before_training(tmp_path):
+    path = tmp_path / ("x" * (dataset.LONGEST + 1)) / "1.png"
+    files.write_png(path, Image.fromarray(np.full((20, 20), 255, np.uint8)))
+    with Image.open(path) as one:
+        one = np.asarray(one).copy()
+    one[5:15, 8:11] = 0
+    files.write_png(path, Image.fromarray(one))
+    with pytest.raises(UserError, match=f"more than {dataset.LONGEST} bytes; give the folder a shorter one"):
+        dataset.own(tmp_path, 0.2, 3)

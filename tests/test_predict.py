@@ -188,10 +188,30 @@ def test_probabilities_that_are_no_numbers_are_one_line(predict, tmp_path):
     assert done.stderr.count("\n") == 1 and "probabilities that are no numbers; train it anew" in done.stderr
 
 
+def shell(command: str) -> tuple[int, str]:
+    """A line of bash, whose programs keep what they print as Python does by itself: exit code and stderr."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m recognition {command}; exit ${{PIPESTATUS[0]}}"],
+        cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
 def test_who_reads_only_the_first_line_sees_no_traceback(model):
-    command = f"{sys.executable} -m recognition predict {DIGITS} --model {model} | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert shell(f"predict {DIGITS} --model {model} | true") == (0, "")
+    assert shell("results | true") == (0, "")
+
+
+def test_who_does_not_listen_is_no_reason_to_call_it_done(model):
+    code, told = shell(f"predict {DIGITS} --model {model} --csv /proc/x.csv | true")
+    assert code == 1 and told.startswith("error: /proc/x.csv: ") and told.count("\n") == 1
+
+
+def test_a_full_disk_behind_stdout_is_one_line(model):
+    for command in (f"predict {DIGITS} --model {model}", "results"):
+        code, told = shell(f"{command} > /dev/full")
+        assert code == 1 and told.startswith("error: ") and "No space left" in told and told.count("\n") == 1
 
 
 def test_without_a_path_it_says_how_to_ask(predict):

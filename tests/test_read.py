@@ -335,7 +335,7 @@ def test_the_whole_program(page, model, tmp_path):
     found = [[int(row[end]) for end in ("left", "top", "right", "bottom")] for row in rows]
     np.testing.assert_allclose(found, [box for line in boxes for box in line], atol=4)
     assert all(float(row["probability"]) == max(float(row[sign]) for sign in "0123456789") for row in rows)
-    assert Image.open(tmp_path / "drawn" / "sheet.png").size == grey.shape[::-1]
+    assert Image.open(tmp_path / "drawn" / "sheet.read.png").size == grey.shape[::-1]
 
 
 def test_boxes_are_on_the_upright_original_however_it_was_decoded(command, page, tmp_path):
@@ -360,7 +360,7 @@ def test_drawn_is_the_upright_photo_in_its_colours_with_the_boxes_of_the_table(c
     photo = Image.merge("RGB", colours).resize(size).transpose(Image.Transpose.ROTATE_90)
     photo.save(tmp_path / "photo.jpg", exif=exif, quality=95, subsampling=0)
     assert command(tmp_path / "photo.jpg", "--csv", tmp_path / "a.csv", "--pictures", tmp_path)[1] == f"{text}\n"
-    drawn = np.asarray(Image.open(tmp_path / "photo.png")).astype(int)
+    drawn = np.asarray(Image.open(tmp_path / "photo.read.png")).astype(int)
     assert drawn.shape[:2] == (round(2000 * size[1] / size[0]), 2000)
     across, down = size[0] / drawn.shape[1], size[1] / drawn.shape[0]
     for row in csv.DictReader((tmp_path / "a.csv").read_text().splitlines()):
@@ -391,7 +391,11 @@ def test_drawings_of_pictures_of_the_same_name_stay_apart(command, digits, tmp_p
         (tmp_path / folder).mkdir()
         Image.fromarray(sheet_of([[ink]])[0]).save(tmp_path / folder / "7.png")
     command(tmp_path, "--pictures", tmp_path / "drawn")
-    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["7.png", "7_2.png", "7_3.png"]
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == [
+        "7.read.png",
+        "7_2.read.png",
+        "7_3.read.png",
+    ]
 
 
 def test_a_picture_that_is_given_again_is_read_once(command, digits, tmp_path):
@@ -404,16 +408,54 @@ def test_a_picture_that_is_given_again_is_read_once(command, digits, tmp_path):
     for given in (tmp_path, tmp_path), (tmp_path, both[0]), (*both, both[0]):
         assert command(*given) == (*once[:2], ["what is given more than once is read once"])
     command(tmp_path, tmp_path / "a.png", "--pictures", tmp_path / "drawn")
-    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.read.png", "b.read.png"]
 
 
-@pytest.mark.parametrize("option", ["--csv", "--pictures"])
-def test_what_cannot_be_written_is_one_line(command, page, tmp_path, option):
-    Image.fromarray(page[0]).save(tmp_path / "a.png")
+@pytest.mark.parametrize(("name", "option"), [("predict", "--csv"), ("read", "--csv"), ("read", "--pictures")])
+def test_what_cannot_be_written_is_one_line_and_all_else_is_told(command, page, tmp_path, name, option):
+    (tmp_path / "in").mkdir()
+    for one in ("a", "b"):
+        Image.fromarray(page[0]).save(tmp_path / "in" / f"{one}.png")
     (tmp_path / "taken").mkdir()
     (tmp_path / "file").touch()
-    code, _, told = command(tmp_path / "a.png", option, tmp_path / ("taken" if option == "--csv" else "file"))
-    assert code == 1 and len(told) == 1 and told[0].startswith(f"error: {tmp_path}/")
+    out, notes = command(tmp_path / "in", name=name)[1:]
+    code, printed, told = command(
+        tmp_path / "in", option, tmp_path / ("taken" if option == "--csv" else "file"), name=name
+    )
+    assert (code, printed, told[:-1]) == (1, out, notes) and told[-1].startswith(f"error: {tmp_path}/")
+    assert out and "; name a f" in told[-1]
+
+
+def test_no_picture_is_drawn_over(command, digits, tmp_path):
+    """Neither one that is read nor one beside it, and in the second call too."""
+    for name in ("3.png", "7.png", "7.jpg"):
+        Image.fromarray(sheet_of([[digits[0][1]]])[0]).save(tmp_path / name)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert command(tmp_path / "3.png", tmp_path / "7.jpg", "--pictures", tmp_path)[0] == 0
+    assert {path: path.read_bytes() for path in before} == before
+    drawn = (tmp_path / "3.read.png").read_bytes()
+    code, out, told = command(tmp_path / "3.png", tmp_path / "3.read.png", "--pictures", tmp_path)
+    assert (code, out, len(told)) == (1, "", 1) and "3.read.png: is to be read, and would be drawn over" in told[0]
+    assert (tmp_path / "3.read.png").read_bytes() == drawn
+
+
+def test_a_class_named_as_another_column_has_its_own():
+    for columns in (read.columns, read.sheet_columns):
+        names = columns(["left", "known", "7", "path"])
+        assert len({*names}) == len(names) and names[-4:] == [
+            "p_left" if columns is read.sheet_columns else "left",
+            "p_known" if columns is read.columns else "known",
+            "7",
+            "p_path",
+        ]
+
+
+def test_an_accent_is_no_sign_of_its_own():
+    assert (
+        not read.is_long("x\N{COMBINING MACRON}")
+        and read.is_long("alpha")
+        and not read.is_long("\N{GREEK SMALL LETTER ALPHA}")
+    )
 
 
 def test_collect_cuts_digits_apart_by_the_network(network, digits, model, tmp_path, monkeypatch, capsys):

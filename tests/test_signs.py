@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from recognition.base import files
 from recognition.base.errors import UserError
 from recognition.base.params import AllLayers, Signs, load
 from stages import finetune
@@ -94,3 +95,11 @@ def test_signs_are_learned_as_letters_are_but_for_their_own_learning_rate():
     params = load(ROOT / "params.yaml").finetune
     letters, signs = (finetune.recipes(params, study)["all_layers"] for study in (params.greek, params.signs))
     assert signs == replace(letters, learning_rate=params.signs.learning_rate) != letters
+
+
+@pytest.mark.parametrize("ways", [["all_layers"], ["last_layer", "all_layers"]])
+def test_the_first_held_out_readings_are_the_first_of_each_way(tmp_path, ways):
+    readings = [[way, f"{k}.png", "", "a", "a", -0.5, -0.5] for way in ways for k in range(40)]
+    finetune.write_readings(tmp_path, readings, ["a"])
+    rows = files.read_csv(tmp_path / "first_letters.csv")
+    assert [(row["way"], row["path"]) for row in rows] == [(way, f"{k}.png") for way in ways for k in range(10)]

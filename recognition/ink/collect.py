@@ -17,6 +17,7 @@ from recognition.base.alphabet import NAMES, SYMBOLS
 from recognition.base.errors import UserError, quoted
 from recognition.ink import touching
 from recognition.ink.characters import Character, find_characters
+from recognition.ink.dataset import LONGEST
 from recognition.ink.decode import read_grey
 from recognition.ink.draw import draw
 from recognition.ink.geometry import TOUCHING
@@ -26,7 +27,6 @@ from recognition.ink.pictures import no_ink
 
 WORD = re.compile(r"[a-z]{2,}(?:[_-][a-z]+)*")  # a name
 LETTERS = {symbol: name for name, symbol in SYMBOLS.items()}
-LONGEST = 100  # bytes of a name, which is a folder's and a class's
 LONGEST_WRITER = 60  # bytes
 UNUSUAL = 4  # times the paper's median deviation: what differs more is a ruled line, a shadow or a blot
 
@@ -57,6 +57,8 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path, divide
     """
     said = names_of(text)
     by = checked_writer(writer)
+    if sheet.exists() and not sheet.is_file():
+        raise UserError(f"{sheet}: not a file; name one picture, of a sheet")
     grey = read_grey(sheet)
     found = find_characters(strength(grey)) or no_ink(sheet)
     lines = [[found[i] for i in line] for line in in_lines([character.box for character in found])]
@@ -107,8 +109,8 @@ def apart(line: Sequence[Character], names: Sequence[str], height: float, divide
 def names_of(text: str) -> list[list[str]]:
     """The names of what is written, line by line: of "7+α/beta x" ["7", "+", "alpha"] and ["beta", "x"].
 
-    A word in small letters, between blanks, is a name; of whatever else each sign is one. Raises UserError for what is
-    no name.
+    A word in small letters of a to z, between blanks, is a name, and so is Alpha; of whatever else each sign is one.
+    Raises UserError for what is no name.
     """
     lines = [signs_of(line.strip()) for line in unicodedata.normalize("NFC", text).split("/")]
     if not all(lines):
@@ -127,8 +129,8 @@ def signs_of(line: str) -> list[str]:
     """The names of what stands in a line."""
     names: list[str] = []
     for part in line.split():
-        if WORD.fullmatch(part) or part.lower() in NAMES:
-            names.append(part.lower() if part.lower() in NAMES else part)
+        if ((name := part.lower()) in NAMES and part in (name, name.capitalize())) or WORD.fullmatch(part):
+            names.append(name)
             continue
         signs: list[str] = []
         for sign in part:

@@ -21,6 +21,7 @@ from recognition.ink.normalise import IMAGE_SIZE
 from recognition.ink.pictures import find_pictures, prepare_all
 
 TABLE = "letters.csv"
+LONGEST = 100  # bytes of a name, which is a folder's and a class's
 COLLECTED = re.compile(r"(?:_(.+))?\.([0-9a-f]{8})-\d+")  # after the label: the writer, the sheet, a number on it
 
 
@@ -84,7 +85,8 @@ def split(pictures: Sequence[tuple[str, str, str]], share: float, seed: int) -> 
 
 def own(root: Path, share: float, seed: int) -> tuple[list[Letter], np.ndarray, list[str]]:
     """The user's own signs, root/<name>/*, about `share` of each held out: N rows, the pictures as a network reads
-    them, (N, 28, 28) uint8, and a line for each that cannot be read. Raises UserError where one lies in no folder.
+    them, (N, 28, 28) uint8, and a line for each that cannot be read. Raises UserError where one lies in no folder, or
+    in one whose name is too long.
     """
     there = find_pictures([root] if root.exists() else [])
     prepared = prepare_all(there.pictures)
@@ -94,6 +96,8 @@ def own(root: Path, share: float, seed: int) -> tuple[list[Letter], np.ndarray, 
     if alone := next((path for path in paths if len(path.parts) == 1), None):
         raise UserError(f"{root / alone}: no folder names its sign; move it into one, {root}/NAME/")
     names = [unicodedata.normalize("NFC", path.parts[0]) for path in paths]  # as keyboards type it
+    if long := next((name for name in names if len(name.encode()) > LONGEST), None):
+        raise UserError(f"{root / long}: a name of more than {LONGEST} bytes; give the folder a shorter one")
     whose = writers([(name, path.stem) for name, path in zip(names, paths, strict=True)])
     places = [path.as_posix() for path in paths]
     splits = split(list(zip(places, names, whose, strict=True)), share, seed)

@@ -1,6 +1,7 @@
 """Reading handwriting with a trained network: one character a picture, or all of a sheet."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +47,12 @@ class Reading(NamedTuple):
 
 def columns(classes: list[str]) -> list[str]:
     """The names of a row's cells: the reading, its probability, whether it is known, the probability of every class."""
-    return ["path", "prediction", "probability", "known", *classes]
+    return beside(["path", "prediction", "probability", "known"], classes)
+
+
+def beside(named: list[str], classes: list[str]) -> list[str]:
+    """Columns, then one for each class: by its name, with p_ before it where a column has that name."""
+    return [*named, *(f"p_{name}" if name in named else name for name in classes)]
 
 
 def read(
@@ -113,8 +119,13 @@ class Sheet(NamedTuple):
     def text(self) -> str:
         """A line for each line; names that are longer than a sign have blanks between them."""
         lines = [[read.sign for read in line] for line in self.lines]
-        between = " " if any(len(sign) > 1 for line in lines for sign in line) else ""
+        between = " " if any(is_long(sign) for line in lines for sign in line) else ""
         return "\n".join(between.join(line) for line in lines)
+
+
+def is_long(name: str) -> bool:
+    """Whether it is more than one sign; accents are part of what they stand over."""
+    return sum(not unicodedata.category(sign).startswith("M") for sign in name) > 1
 
 
 class Page(NamedTuple):
@@ -145,7 +156,7 @@ class Page(NamedTuple):
 def sheet_columns(classes: list[str]) -> list[str]:
     """The names of a row's cells: which line and place, from 1, the box in pixels, of which right and bottom are the
     first beyond it, the reading, `?` for what is not known, its probability, then the probability of every class."""
-    return ["path", "line", "place", "left", "top", "right", "bottom", "prediction", "probability", *classes]
+    return beside(["path", "line", "place", "left", "top", "right", "bottom", "prediction", "probability"], classes)
 
 
 def read_sheets(
