@@ -34,6 +34,9 @@ def percent(share: float) -> str:
         ("sweep", ["sweep", "best"], "test_"),
         ("epochs", ["epochs"], "test_"),
         ("mobilenet", ["mobilenet"], "test_"),
+        ("full/sweep", ["sweep", "best"], "test_"),
+        ("full/epochs", ["epochs"], "test_"),
+        ("full/mobilenet", ["mobilenet"], "test_"),
     ],
 )
 def test_the_table_holds_the_committed_metrics(stage, keys, prefix):
