@@ -150,6 +150,16 @@ def test_one_number_of_epochs_has_no_trend(reports):
     assert "One number of epochs says nothing" in told(reports)
 
 
+def test_a_last_step_that_loses_is_not_called_a_gain(reports):
+    table = reports / "epochs/budgets.csv"
+    rows = files.read_csv(table)
+    rows[-1]["held_out_accuracy"] = f"{float(rows[-2]['held_out_accuracy']) - 0.0025:f}"
+    files.write_csv(table, list(rows[0]), [list(row.values()) for row in rows])
+    change(reports / "epochs/metrics.json", "epochs", enough=int(rows[-2]["epochs"]))
+    text = told(reports)
+    assert "loses 0.25" in text and "gains -" not in text
+
+
 def test_other_letters_than_the_originals_are_named(reports):
     params = PARAMS.model_copy(deep=True)
     params.finetune.greek.letters[:] = ["delta", "chi"]
