@@ -416,6 +416,33 @@ def test_a_worker_that_cannot_begin_holds_nothing_up(monkeypatch, failing):
     one.process.kill()
 
 
+@pytest.mark.parametrize("moment", ["loading", "loading in vain", "answering", "waiting"])
+def test_what_reads_ends_in_silence_when_the_server_is_gone(monkeypatch, moment):
+    """As it may before the thread that looks for that."""
+    monkeypatch.setattr(worker, "begin_worker", lambda: None)
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path.copy())
+    server_end, own_end = multiprocessing.Pipe()
+    gone = server_end.close
+
+    def load() -> dict:
+        if moment.startswith("loading"):
+            gone()
+        if moment == "loading in vain":
+            raise UserError("no network there")
+        return {"add": lambda: gone()}
+
+    if moment == "answering":
+        server_end.send(("add", ()))
+    thread = Thread(target=lambda: ended.append(worker.serve(own_end, load)))
+    ended: list[None] = []
+    thread.start()
+    if moment == "waiting":
+        assert server_end.recv() is None
+        gone()
+    thread.join()
+    assert ended == [None]
+
+
 # ---- the project
 
 
@@ -724,6 +751,33 @@ def test_the_command_serves_before_it_has_loaded_and_ctrl_c_ends_it_with_all_its
         until(lambda: not members(process.pid))
     finally:
         process.kill()
+
+
+STOPPED_IN_A_START = """
+import os, runpy, signal, sys, time
+import multiprocessing.util
+
+def start(path, words, handles, begin=multiprocessing.util.spawnv_passfds):
+    process = begin(path, words, handles)
+    if "multiprocessing.spawn" in str(words):
+        os.kill(os.getpid(), getattr(signal, name))
+        time.sleep(2)  # of a busy machine, before the process is told what it is
+    return process
+
+if __name__ == "__main__":
+    multiprocessing.util.spawnv_passfds = start
+    name = sys.argv.pop()
+    runpy.run_module("recognition", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_stops_the_command_while_its_process_is_started_by_half_waits_for_its_start(tmp_path, name):
+    (tmp_path / "program.py").write_text(STOPPED_IN_A_START)
+    command = [sys.executable, tmp_path / "program.py", "page", "--no-browser", "--port", "0", name]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, start_new_session=True, env=environment)
+    assert (done.returncode, done.stderr) == (1, "stopped\n")
 
 
 def crowded() -> bytes:

@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 
-from recognition.base import files, fingerprints, machine
+from recognition.base import door, files, fingerprints, machine
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
 from recognition.sweep import effects, processes, schedule, task
@@ -347,6 +347,56 @@ def test_ctrl_c_while_workers_start_is_the_parents_alone(tmp_path):
     command = [sys.executable, tmp_path / "program.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, start_new_session=True)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+STOPPED_IN_A_START = """
+import os, signal, sys, time; sys.path[:0] = ["."]
+import multiprocessing.util
+from recognition.base import door
+from recognition.sweep import processes
+
+def start(path, words, handles, begin=multiprocessing.util.spawnv_passfds):
+    process = begin(path, words, handles)
+    if "multiprocessing.spawn" in str(words):
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        time.sleep(1)  # of a busy machine, before the process is told what it is
+    return process
+
+def main():
+    with processes.pool(2, provide=lambda data: data) as pool:
+        pool.submit(os.getpid).result()
+
+if __name__ == "__main__":
+    multiprocessing.util.spawnv_passfds = start
+    door.begin()
+    door.run(main)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_comes_while_a_worker_is_started_by_half_waits_for_its_start(tmp_path, name):
+    (tmp_path / "program.py").write_text(STOPPED_IN_A_START)
+    command = [sys.executable, tmp_path / "program.py", name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, start_new_session=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{door.STOPPED}\n")
+
+
+def test_a_stop_that_waits_comes_once_and_one_that_is_ignored_never(monkeypatch):
+    came = []
+    before = [signal.signal(signal.SIGINT, lambda number, _: came.append(number)), signal.getsignal(signal.SIGTERM)]
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with door.unstopped():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            assert not came
+        assert came == [signal.SIGINT]
+        signal.raise_signal(signal.SIGINT)
+        assert came == [signal.SIGINT, signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])

@@ -1,6 +1,5 @@
 """A process of its own that reads: the server answers while it loads torch, and can end what takes too long."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import Any
 from recognition.base import door
 from recognition.base.errors import UserError
 from recognition.page.server import BUSY, Refused, told
-from recognition.sweep.processes import begin_worker
+from recognition.sweep.processes import begin_worker, starting
 
 START_S = 60.0  # for its imports, on a busy machine
 WAIT_S = 60.0  # for that, and for others' questions
@@ -77,11 +76,8 @@ class Worker:
         with theirs:
             resource_tracker.ensure_running()  # its start, which is part of the first process's, would let Ctrl-C in
             self.process = context.Process(target=serve, args=(theirs, self.load), daemon=True)
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is left to this process
-            try:
+            with starting():
                 self.process.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.ends.callback(self.process.join)
         self.ends.callback(self.process.kill)
         if not self.pipe.poll(START_S):
@@ -95,19 +91,17 @@ def serve(pipe: Connection, load: Callable[[], Answers]) -> None:
     """In the process: a question after the other, until the server is gone."""
     begin_worker()
     sys.meta_path.insert(0, door.Addresses())
-    try:
-        answers = load()
-    except Exception as error:
-        pipe.send(str(told(error)))
-        return
-    pipe.send(None)
-    while True:
+    with suppress(EOFError, ConnectionError):
         try:
-            question, arguments = pipe.recv()
-        except EOFError:
-            return
-        try:
-            said = None, answers[question](*arguments)
+            answers = load()
         except Exception as error:
-            said = str(told(error)), None
-        pipe.send(said)
+            pipe.send(str(told(error)))
+            return
+        pipe.send(None)
+        while True:
+            question, arguments = pipe.recv()
+            try:
+                said = None, answers[question](*arguments)
+            except Exception as error:
+                said = str(told(error)), None
+            pipe.send(said)

@@ -1,5 +1,6 @@
 """Where tasks run side by side: processes of this machine. Another place is the module dask."""
 
+import atexit
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import NamedTuple
 
+from recognition.base import door
 from recognition.base.errors import UserError
 
 
@@ -32,12 +34,8 @@ def pool(n: int, provide: Callable) -> Iterator[Pool]:
         ) from None
 
     def submit(function: Callable, *arguments: object) -> Future:
-        """May start a process, with Ctrl-C left to this one: its imports take seconds, and would end in a traceback."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with starting():  # as it may
             return executor.submit(function, *arguments)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     try:
         yield Pool(submit, provide)
@@ -53,6 +51,24 @@ def pool(n: int, provide: Callable) -> Iterator[Pool]:
             ) from None
         raise
     executor.shutdown()
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """A process is started in it, to which Ctrl-C is left by this one: its imports would end in a traceback.
+
+    So would one that is started by half: being stopped waits for the end of it, and so does this process's end.
+    """
+    with whole, door.unstopped():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+whole = threading.Lock()
+atexit.register(whole.acquire)  # before multiprocessing, which is imported above, ends the processes that it knows
 
 
 def begin_worker() -> None:
