@@ -105,8 +105,12 @@ def begin(paths: list[Path], model: Path) -> tuple["Checkpoint", "Found", "tqdm"
     found = pictures.find_pictures(paths)
     for note in found.notes():
         print(one_line(note), file=sys.stderr)
-    if not found.pictures and not found.unread:
-        raise UserError(f"{paths[0]}: no pictures there; their names end in .jpg, .png or another such suffix")
+    if found.empty:
+        where = pictures.with_others(found.empty)
+        empty = f"{where}: no pictures there; their names end in .jpg, .png or another such suffix"
+        if not found.pictures and not found.unread:
+            raise UserError(empty)
+        print(one_line(empty), file=sys.stderr)
     return checkpoint, found, tqdm(total=len(found.pictures), unit=" pictures", leave=False, disable=None)
 
 

@@ -34,7 +34,7 @@ def test_find_pictures(tmp_path):
     assert found.complaints() == found.notes() == []
     put(tmp_path, "notes.txt")
     given = [tmp_path / "notes.txt", tmp_path / "a.webp"]
-    assert find_pictures(given) == (given, [], Counter())
+    assert find_pictures(given) == (given, [], Counter(), [])
     with pytest.raises(UserError, match="nowhere"):
         find_pictures([tmp_path / "nowhere"])
 

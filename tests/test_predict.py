@@ -127,6 +127,18 @@ def test_what_is_passed_over_is_told_and_no_error(predict, model, tmp_path):
     assert (done.returncode, done.stderr) == (0, "passed over, no pictures by their names: 1 .txt\n")
 
 
+def test_every_folder_without_pictures_is_told_and_an_error_where_there_are_no_others(predict, model, tmp_path):
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder in folders:
+        (folder / "inside").mkdir(parents=True)
+    done = predict(*folders, "--model", model)
+    line = "no pictures there; their names end in .jpg, .png or another such suffix\n"
+    assert (done.returncode, done.stderr) == (1, f"error: {folders[0]} and 2 more: {line}")
+    (folders[1] / "inside" / "7.png").write_bytes((DIGITS / "7.png").read_bytes())
+    done = predict(*folders, "--model", model)
+    assert (done.returncode, done.stderr) == (0, f"{folders[0]} and 1 more: {line}")
+
+
 def test_a_table_that_cannot_be_written_is_one_line(predict, model, tmp_path):
     done = predict(DIGITS / "7.png", "--model", model, "--csv", tmp_path)
     assert done.returncode == 1 and "7.png" in done.stdout

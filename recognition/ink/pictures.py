@@ -34,16 +34,14 @@ class Found(NamedTuple):
     pictures: list[Path]
     unread: list[tuple[Path, str]]  # folders that may not be entered, and what has a picture's name and is none; why
     passed_over: Counter[str]  # how many files have another name, by its suffix
+    empty: list[Path]  # folders, of those that were named, in which there are none of the first two
 
     def complaints(self) -> list[str]:
         """A line for each reason not to read something, with the first of what it holds for."""
         by_reason: dict[str, list[Path]] = {}
         for path, reason in self.unread:
             by_reason.setdefault(reason, []).append(path)
-        return [
-            f"{paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''}: {reason}"
-            for reason, paths in by_reason.items()
-        ]
+        return [f"{with_others(paths)}: {reason}" for reason, paths in by_reason.items()]
 
     def notes(self) -> list[str]:
         """A line that counts what was passed over, if anything was."""
@@ -52,15 +50,22 @@ class Found(NamedTuple):
         return [f"passed over, no pictures by their names: {', '.join(counts)}{mend}"] if counts else []
 
 
+def with_others(paths: list[Path]) -> str:
+    return f"{paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''}"
+
+
 def find_pictures(paths: Iterable[Path]) -> Found:
     """Files as they are given, whatever their suffix; folders recursively, sorted, without hidden files and folders.
 
     Raises UserError for a path that is not there, or not a file.
     """
-    found = Found([], [], Counter())
+    found = Found([], [], Counter(), [])
     for path in paths:
         if path.is_dir():
+            before = len(found.pictures) + len(found.unread)
             _look_into(path, found)
+            if len(found.pictures) + len(found.unread) == before:
+                found.empty.append(path)
         elif path.is_file():
             found.pictures.append(path)
         elif path.exists():
