@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 
-from recognition.base import door, files, fingerprints, machine
+from recognition.base import door, files, fingerprints, machine, workers
 from recognition.base.determinism import generator, pin_torch
 from recognition.base.errors import UserError
 from recognition.sweep import effects, processes, schedule, task
@@ -386,7 +386,7 @@ def test_a_stop_that_waits_comes_once_and_one_that_is_ignored_never(monkeypatch)
     before = [signal.signal(signal.SIGINT, lambda number, _: came.append(number)), signal.getsignal(signal.SIGTERM)]
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with door.unstopped():
+        with workers.unstopped():
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)

@@ -6,10 +6,8 @@ import re
 import resource
 import signal
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from recognition.base.errors import UserError, one_line
@@ -79,24 +77,6 @@ def imported() -> None:
     for number in STOPS:
         if signal.getsignal(number) is stop_at_once:
             signal.signal(number, signal.default_int_handler)
-
-
-@contextmanager
-def unstopped() -> Iterator[None]:
-    """Being stopped waits for the end of it, in the main thread: others are never stopped."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    mine = [number for number in STOPS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = [signal.signal(number, lambda number, _: came.append(number)) for number in mine]
-    try:
-        yield
-    finally:
-        for number, handler in zip(mine, before, strict=True):
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
 
 
 def last_words(kind: type[BaseException], error: BaseException, traceback: Any) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from recognition.base import door
 from recognition.base.errors import UserError
+from recognition.base.workers import begin_worker, starting
 from recognition.page.server import BUSY, Refused, told
-from recognition.sweep.processes import begin_worker, starting
 
 START_S = 60.0  # for its imports, on a busy machine
 WAIT_S = 60.0  # for that, and for others' questions

@@ -1,18 +1,14 @@
 """Where tasks run side by side: processes of this machine. Another place is the module dask."""
 
-import atexit
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import NamedTuple
 
-from recognition.base import door
 from recognition.base.errors import UserError
+from recognition.base.workers import begin_worker, starting
 
 
 class Pool(NamedTuple):
@@ -51,33 +47,3 @@ def pool(n: int, provide: Callable) -> Iterator[Pool]:
             ) from None
         raise
     executor.shutdown()
-
-
-@contextmanager
-def starting() -> Iterator[None]:
-    """A process is started in it, to which Ctrl-C is left by this one: its imports would end in a traceback.
-
-    So would one that is started by half: being stopped waits for the end of it, and so does this process's end.
-    """
-    with whole, door.unstopped():
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-whole = threading.Lock()
-atexit.register(whole.acquire)  # before multiprocessing, which is imported above, ends the processes that it knows
-
-
-def begin_worker() -> None:
-    """A worker's beginning: end when the parent does, even by kill -9."""
-    parent = parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
