@@ -220,8 +220,8 @@ def page(host: str | None, port: int, browse: bool) -> int:
         "signs": Network("your own signs", tuned / "signs" / "all_layers.pth", "dvc repro finetune@signs"),
     }
     with Server(host or "127.0.0.1", port, guarded=host is not None) as server:
-        server.page = app.page(Project(ROOT, networks))
         door.imported()
+        server.page = app.page(Project(ROOT, networks))  # begins a process, which Ctrl-C may not leave half begun
         if host:
             print(
                 f"warning: whoever reaches {host} and has this address can read and write with this page; what it "

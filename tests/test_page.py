@@ -760,13 +760,22 @@ import multiprocessing.util
 def start(path, words, handles, begin=multiprocessing.util.spawnv_passfds):
     process = begin(path, words, handles)
     if "multiprocessing.spawn" in str(words):
-        os.kill(os.getpid(), getattr(signal, name))
+        os.kill(os.getpid(), number := getattr(signal, name))
         time.sleep(2)  # of a busy machine, before the process is told what it is
+        for _ in range(1000):  # until the main thread waits for that
+            if signal.getsignal(number) is signal.SIG_IGN:
+                break
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)  # again, as who is impatient does
+        time.sleep(1)
     return process
 
 if __name__ == "__main__":
     multiprocessing.util.spawnv_passfds = start
     name = sys.argv.pop()
+    from recognition.page import project
+    find = project.page_files
+    project.page_files = lambda: (time.sleep(0.5), find())[1]  # of a busy machine, once the process is begun
     runpy.run_module("recognition", run_name="__main__")
 """
 

@@ -350,7 +350,7 @@ def test_ctrl_c_while_workers_start_is_the_parents_alone(tmp_path):
 
 
 STOPPED_IN_A_START = """
-import os, signal, sys, time; sys.path[:0] = ["."]
+import os, signal, sys, threading, time; sys.path[:0] = ["."]
 import multiprocessing.util
 from recognition.base import door
 from recognition.sweep import processes
@@ -363,6 +363,7 @@ def start(path, words, handles, begin=multiprocessing.util.spawnv_passfds):
     return process
 
 def main():
+    threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()  # such as torch's, which take signals, too
     with processes.pool(2, provide=lambda data: data) as pool:
         pool.submit(os.getpid).result()
 
@@ -397,6 +398,36 @@ def test_a_stop_that_waits_comes_once_and_one_that_is_ignored_never(monkeypatch)
     finally:
         signal.signal(signal.SIGINT, before[0])
         signal.signal(signal.SIGTERM, before[1])
+
+
+def test_a_stop_between_two_handlers_leaves_none_that_holds_another_back():
+    """Before each call of signal.signal in turn, and after it."""
+    real, before = signal.signal, [signal.getsignal(number) for number in workers.STOPS]
+    came, left = [], 0
+
+    def interrupting(number: int, handler: object) -> None:
+        nonlocal left
+        for act in (lambda: None, lambda: real(number, handler)):
+            act()
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+    try:
+        for moment in range(1, 9):
+            left = moment
+            for number in workers.STOPS:
+                real(number, lambda number, _: came.append(number))
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(signal, "signal", interrupting)
+                with workers.unstopped():
+                    pass
+            for number in workers.STOPS:
+                signal.raise_signal(number)
+        assert came == [*workers.STOPS] * 8
+    finally:
+        for number, handler in zip(workers.STOPS, before, strict=True):
+            real(number, handler)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])

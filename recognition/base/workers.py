@@ -3,14 +3,13 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process, util
 
 from recognition.base.door import STOPS
 
 whole = threading.Lock()
-util.Finalize(None, whole.acquire, exitpriority=0)  # as this process ends, before it ends those that it knows
 
 
 @contextmanager
@@ -27,19 +26,34 @@ def starting() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def end() -> None:
+    """As this process ends, before it ends the processes that it knows. Who stops it again has to wait, too."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    whole.acquire()
+
+
+util.Finalize(None, end, exitpriority=0)
+
+
 @contextmanager
 def unstopped() -> Iterator[None]:
     """Being stopped waits for the end of it, in the main thread: others are never stopped."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     came: list[int] = []
-    mine = [number for number in STOPS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = [signal.signal(number, lambda number, _: came.append(number)) for number in mine]
+    over = False
+
+    def later(handler: Callable) -> Callable:
+        return lambda number, frame: handler(number, frame) if over else came.append(number)
+
+    mine = STOPS if threading.current_thread() is threading.main_thread() else ()
+    before = {number: handler for number in mine if callable(handler := signal.getsignal(number))}
     try:
+        for number, handler in before.items():
+            signal.signal(number, later(handler))
         yield
     finally:
-        for number, handler in zip(mine, before, strict=True):
+        over = True  # from here on all handlers do what they did, should a signal come before the last is restored
+        for number, handler in before.items():
             signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
