@@ -1,5 +1,8 @@
 """Tests of what benchmarks/recipes.py compares that the project's own training cannot."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +13,7 @@ from recognition.base.determinism import generator
 from recognition.networks.quick import quicken
 from recognition.sweep import task
 
+ROOT = Path(__file__).parent.parent
 CELL = task.cell(
     *("MnistNet", 5, 10, 3),
     **{"epochs": 1, "dropout": 0.0, "optimizer": "sgd", "batch_size": 64},
@@ -85,3 +89,24 @@ def test_a_cell_around_is_another_with_the_same_first_weights_and_draws():
     assert own._replace(dropout=0.5)._replace(dropout=0.0) == own and isinstance(own.recipe, Around)
     for one, other in zip(own.network(10).parameters(), CELL.network(10).parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_the_committed_tables_add_up():
+    """What a row gains is its share less the first row's, and what counts is what exceeds chance."""
+    parts = (ROOT / "reports/recipes.md").read_text().split("\n## ")[1:]
+    assert len(parts) == 3
+    for part in parts:
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in part.splitlines() if line.startswith("| ")]
+        (_, own, nothing, _), *others = ([name, *map(number, rest)] for name, *rest in rows[2:])
+        assert nothing is None and len(others) >= 6
+        chance = number(re.search(r"by up to (\S+)\Wpoints by chance", part)[1])
+        assert all(abs(share - own - gain) < 0.011 for _, share, gain, _ in others)
+        for sign, word in (1, "gains"), (-1, "loses"):
+            [said] = re.findall(f"^- More than that {word}: (.+)\\.$", part, re.MULTILINE)
+            beyond = [name for name, _, gain, _ in others if sign * gain > chance]
+            assert said == ("; ".join(beyond) or "nothing")
+
+
+def number(text: str) -> float | None:
+    found = re.match(r"-?[0-9.]+", text)
+    return float(found[0]) if found else None
