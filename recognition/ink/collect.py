@@ -23,7 +23,7 @@ from recognition.ink.draw import draw
 from recognition.ink.geometry import TOUCHING
 from recognition.ink.lines import in_lines, typical
 from recognition.ink.paper import strength
-from recognition.ink.pictures import no_ink
+from recognition.ink.pictures import no_ink, with_others
 
 WORD = re.compile(r"[a-z]{2,}(?:[_-][a-z]+)*")  # a name
 LETTERS = {symbol: name for name, symbol in SYMBOLS.items()}
@@ -81,8 +81,8 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path, divide
     mark = hashlib.sha256(sheet.read_bytes()).hexdigest()[:8]
     paths = [home / path_of(label, by, mark, n) for n, label in enumerate(labels, 1)]
     if others := sorted(set(home.rglob(f"*.{mark}-*.png")) - set(paths)):
-        more = f" and {len(others) - 1} more" if others[1:] else ""
-        raise UserError(f"{sheet}: collected before as {others[0]}{more}; remove them to collect it as something else")
+        before = with_others(others)
+        raise UserError(f"{sheet}: collected before as {before}; remove them to collect it as something else")
     new = [i for i, path in enumerate(paths) if not path.exists()]
     for i in new:
         files.write_png(paths[i], Image.fromarray(cut(grey, order, order[i])))

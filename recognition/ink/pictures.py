@@ -50,7 +50,8 @@ class Found(NamedTuple):
         return [f"passed over, no pictures by their names: {', '.join(counts)}{mend}"] if counts else []
 
 
-def with_others(paths: list[Path]) -> str:
+def with_others(paths: Sequence[Path]) -> str:
+    """The first of them, and how many more there are."""
     return f"{paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''}"
 
 
