@@ -41,6 +41,8 @@ def test_the_settings_are_the_originals_budget_and_fit_the_params(tmp_path):
         inner[key] = yaml.safe_load(value)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     found = params.load(tmp_path / "params.yaml")
+    published = params.load(ROOT / full.PUBLISHED / "params.yaml")
+    assert all(getattr(found, stage) == getattr(published, stage) for stage in full.STAGES)
     assert (found.sweep.epochs, found.epochs.budgets, found.mobilenet.epochs) == (10, [5, 20, 40, 50], 20)
     assert len(found.epochs.seeds) >= 3
 
@@ -53,14 +55,24 @@ def test_of_a_shallow_clone_no_experiment_is_begun(clone, monkeypatch):
 
 
 def test_all_sittings_count(tmp_path, monkeypatch):
-    counter, clock = tmp_path / "counter", iter([100.0, 130.0, 500.0, 512.0])
+    counter, clock = tmp_path / "counter", iter([100.0, 130.0, 500.0, 512.0, 7.0, 8.0])
     monkeypatch.setattr(full.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(full, "processor", lambda: "A")
+    monkeypatch.setattr(full.machine, "cores", lambda: 2)
+
+    def machines() -> list[dict]:
+        return json.loads(counter.read_text())
+
     with full.counted(counter):
         pass
-    assert counter.read_text() == "30"
+    assert machines() == [{"processor": "A", "cores": 2, "seconds": 30}]
     with pytest.raises(ZeroDivisionError), full.counted(counter):
         1 / 0  # noqa: B018
-    assert counter.read_text() == "42"
+    assert machines() == [{"processor": "A", "cores": 2, "seconds": 42}]
+    monkeypatch.setattr(full, "processor", lambda: "B")
+    with full.counted(counter):
+        pass
+    assert [(one["processor"], one["seconds"]) for one in machines()] == [("A", 42), ("B", 1)]
 
 
 def test_what_is_published_is_the_experiments_alone(clone, monkeypatch):
@@ -69,12 +81,15 @@ def test_what_is_published_is_the_experiments_alone(clone, monkeypatch):
     stale = full.PUBLISHED / "sweep" / "stale.csv"
     stale.parent.mkdir(parents=True)
     stale.touch()
-    full.publish(head, 3725.4)
+    counter = clone.parent / "counter"
+    with full.counted(counter):
+        pass
+    full.publish(head, counter)
     found = {str(path.relative_to(full.PUBLISHED)) for path in full.PUBLISHED.rglob("*") if path.is_file()}
     expected = {f"{stage}/metrics.json" for stage in full.STAGES} | {f"figures/{name}.png" for name in full.FIGURES}
-    assert found == expected | {"params.yaml", "machine.json"}
+    assert found == expected | {"params.yaml", "machines.json"}
     assert (full.PUBLISHED / "params.yaml").read_text() == "params.yaml"
-    facts = json.loads((full.PUBLISHED / "machine.json").read_text())
-    assert facts["seconds"] == 3725 and facts["cores"] >= 1 and facts["processor"]
+    [machine] = json.loads((full.PUBLISHED / "machines.json").read_text())
+    assert machine["seconds"] >= 0 and machine["cores"] >= 1 and machine["processor"]
     assert {path.name for path in clone.iterdir()} == {".git", "params.yaml", "reports"}
     assert {path.name for path in (clone / "reports").iterdir()} == {*full.STAGES, "figures", "full"}

@@ -32,12 +32,12 @@ from PIL import Image
 from recognition.base import files, params
 from recognition.base.alphabet import named_in
 from recognition.base.errors import UserError
-from recognition.base.fingerprints import digest
+from recognition.base.fingerprints import digest, mark
 from recognition.ink import read
 from recognition.ink.decode import read_grey
 from recognition.ink.pictures import label_of
 from recognition.page import answers, app, server, worker
-from recognition.page.project import Kept, Network, Project, mark_of, page_files
+from recognition.page.project import Kept, Network, Project, page_files
 from recognition.page.server import Page, Refused, Server
 from recognition.page.worker import Worker
 from recognition.training import checkpoints
@@ -590,7 +590,7 @@ def keeps(digit_network, tmp_path):
 
     def keep(labels: list[str | None], writer: str = "", shift: int = 0) -> list[Kept]:
         content = written(shift)
-        return project.keep(mark_of(content), one.cut("digits", content, False, labels, writer))
+        return project.keep(mark(content), one.cut("digits", content, False, labels, writer))
 
     return keep
 
@@ -700,7 +700,7 @@ def test_a_full_disk_leaves_nothing_of_what_was_to_be_kept(keeps, tmp_path, monk
 
 def test_who_keeps_again_takes_back_once_and_many_at_once_leave_nothing(tmp_path, monkeypatch):
     def pictures(question: str, network: str, body: bytes, *_: object) -> list[tuple[str, bytes]]:
-        return [(f"signs/{name}/{name}.{mark_of(body)}-00{n}.png", body) for n, name in enumerate(("signs", "+"))]
+        return [(f"signs/{name}/{name}.{mark(body)}-00{n}.png", body) for n, name in enumerate(("signs", "+"))]
 
     monkeypatch.setattr(app, "Worker", lambda load: SimpleNamespace(loading=False, failed="", ask=pictures))
     asked = app.page(Project(tmp_path, {})).asked
@@ -708,11 +708,11 @@ def test_who_keeps_again_takes_back_once_and_many_at_once_leave_nothing(tmp_path
     def keep(n: int) -> str:
         return asked["keep"]({"labels": "[]"}, str(n).encode())["mark"]
 
-    mark, other = keep(1), keep(2)
-    assert keep(1) == mark != other and len(names(tmp_path)) == 7
-    assert "Taken back" in asked["undo"]({"mark": mark}, b"")["line"] and len(names(tmp_path)) == 5
+    first, other = keep(1), keep(2)
+    assert keep(1) == first != other and len(names(tmp_path)) == 7
+    assert "Taken back" in asked["undo"]({"mark": first}, b"")["line"] and len(names(tmp_path)) == 5
     with pytest.raises(UserError, match="nothing is kept under that mark"):
-        asked["undo"]({"mark": mark}, b"")
+        asked["undo"]({"mark": first}, b"")
     asked["undo"]({"mark": other}, b"")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: asked["undo"]({"mark": keep(n)}, b""), range(200)))

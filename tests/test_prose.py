@@ -114,22 +114,30 @@ def test_the_originals_budget_stands_beside_the_default_run(reports):
     for name in ("sweep", "epochs", "mobilenet", "figures"):
         shutil.copytree(reports / name, whole / name)
     params = (ROOT / "params.yaml").read_text().replace("mirrored: false", "mirrored: true")
-    (whole / "params.yaml").write_text(params.replace("  epochs: 3 ", "  epochs: 20 "))
-    machine = {"processor": "A*B 9000", "cores": 2, "seconds": 16200}
-    (whole / "machine.json").write_text(json.dumps(machine))
+    params = params.replace("  epochs: 3 ", "  epochs: 20 ")
+    enlarged = re.sub("image_size: .*", "image_size: 56", params)
+    (whole / "params.yaml").write_text(enlarged)
+    machines = [{"processor": name, "cores": n, "seconds": 8100 * n} for n, name in enumerate(["A*B", "C"], 1)]
+    (whole / "machines.json").write_text(json.dumps(machines))
     change(whole / "sweep/metrics.json", "sweep", "best", test_accuracy=0.9312)
     change(whole / "sweep/metrics.json", "sweep", "effects", "filters", hypothesis="contradicted")
-    change(whole / "mobilenet/metrics.json", "mobilenet", test_accuracy=0.9401)
+    macs = json.loads((reports / "mobilenet/metrics.json").read_text())["mobilenet"]["macs"]
+    change(whole / "mobilenet/metrics.json", "mobilenet", test_accuracy=0.9401, macs=round(3.14 * macs))
     text = told(reports)
     section = text[text.index("## The original's whole budget") : text.index("## What was wrong")]
-    assert "2 cores of a machine with A\\*B 9000 it took 4.5 hours" in section and "read both ways" in section
+    took = "it took 2.2 hours on 1 core of a machine with A\\*B and 4.5 hours on 2 cores of a machine with C, by"
+    assert took in section and "read both ways, MobileNet's too" in section
+    assert "enlarged to 56×56 pixels, which takes 3.1 times the default run's multiplications" in section
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in section.splitlines() if line.startswith("| ")}
     best = json.loads((reports / "sweep/metrics.json").read_text())["sweep"]["best"]["test_accuracy"]
     assert "93.12\N{NO-BREAK SPACE}%" in rows["4"] and f"{100 * best:.2f}".rstrip("0").rstrip(".") in rows["4"]
-    assert "94.01\N{NO-BREAK SPACE}%" in rows["E3"] and "20 epochs" in rows["E3"]
+    assert "94.01\N{NO-BREAK SPACE}%, from scratch, pictures enlarged to 56×56 | " in rows["E3"]
+    assert "MobileNet, 20 epochs | " in rows["E3"]
     assert "**contradicted**" in rows["filters"] and rows["filters"].count("contradicted") == 1
     for name in ("fig14_sweep", "fig14_cost", "fig15_epochs", "fig16_mobilenet"):
         assert f"(full/figures/{name}.png)" in section
+    (whole / "params.yaml").write_text(params)
+    assert ("enlarged" in told(reports)) == (PARAMS.mobilenet.image_size > original.MOBILENET["image_size"])
 
 
 def test_a_sweep_whose_noise_was_not_measured(reports):

@@ -12,9 +12,12 @@ import pytest
 import yaml
 from dvc.cli.parser import get_main_parser
 
+from recognition.base.params import load
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", README, re.DOTALL | re.MULTILINE)
+ROWS = [line for line in README.splitlines() if line.startswith("| ")]
 COMMANDS = [line.strip() for _, kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
 
 
@@ -23,26 +26,33 @@ def percent(share: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("stage", "keys", "prefix"),
+    ("stage", "keys", "prefix", "label"),
     [
-        ("evaluate", ["mnist"], "test_"),
-        ("recognise", ["handwriting", "digits"], ""),
-        ("finetune/greek", ["greek", "last_layer"], ""),
-        ("finetune/greek", ["greek", "all_layers"], ""),
-        ("finetune/greek_extended", ["greek_extended", "last_layer"], ""),
-        ("finetune/greek_extended", ["greek_extended", "all_layers"], ""),
-        ("sweep", ["sweep", "best"], "test_"),
-        ("epochs", ["epochs"], "test_"),
-        ("mobilenet", ["mobilenet"], "test_"),
-        ("full/sweep", ["sweep", "best"], "test_"),
-        ("full/epochs", ["epochs"], "test_"),
-        ("full/mobilenet", ["mobilenet"], "test_"),
+        ("evaluate", ["mnist"], "test_", "| MNIST's test set |"),
+        ("recognise", ["handwriting", "digits"], "", "| the ten digits"),
+        ("finetune/greek", ["greek", "last_layer"], "", "| alpha, beta, gamma"),
+        ("finetune/greek", ["greek", "all_layers"], "", "all layers tuned"),
+        ("finetune/greek_extended", ["greek_extended", "last_layer"], "", "| lambda, pi, psi, omega, theta, tau"),
+        ("finetune/greek_extended", ["greek_extended", "all_layers"], "", "all layers tuned"),
+        ("sweep", ["sweep", "best"], "test_", "the best of 75 networks after {0.sweep.epochs} epoch each |"),
+        ("epochs", ["epochs"], "test_", "the same network after {1[chosen]} epochs |"),
+        ("mobilenet", ["mobilenet"], "test_", "MobileNetV3-large from scratch after {0.mobilenet.epochs} epochs |"),
+        ("full/sweep", ["sweep", "best"], "test_", "the best of 75 networks after {0.sweep.epochs} each |"),
+        ("full/epochs", ["epochs"], "test_", "the same network after {1[chosen]} epochs, {1[seeds]} seeds' mean |"),
+        (
+            "full/mobilenet",
+            ["mobilenet"],
+            "test_",
+            "{0.mobilenet.epochs} epochs, pictures enlarged to {0.mobilenet.image_size}",
+        ),
     ],
 )
-def test_the_table_holds_the_committed_metrics(stage, keys, prefix):
+def test_the_table_holds_the_committed_metrics(stage, keys, prefix, label):
     metrics = reduce(dict.get, keys, json.loads((ROOT / f"reports/{stage}/metrics.json").read_text()))
     share, low, high = (percent(metrics[f"{prefix}accuracy{end}"]) for end in ("", "_low", "_high"))
-    assert f"| {metrics['n']:,} | {share} % | {low}–{high} % |" in README
+    params = load(ROOT / ("reports/full" if stage.startswith("full/") else "") / "params.yaml")
+    numbers = f" | {metrics['n']:,} | {share} % | {low}–{high} % |"
+    assert any(label.format(params, metrics) in row and row.endswith(numbers) for row in ROWS)
 
 
 def test_nothing_is_left_to_fill_in():

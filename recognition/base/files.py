@@ -81,15 +81,20 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     write_bytes(path, csv_text(header, rows).encode())
 
 
-def write_png(path: Path, picture: Image, **options: object) -> None:
-    """Write a picture as PNG, the same bytes wherever the same Pillow runs.
+def png(picture: Image, **options: object) -> bytes:
+    """A picture as PNG, the same bytes wherever the same Pillow runs.
 
     The compressor is told to look for runs only: which longer matches one finds is up to its hash function, and so may
     be to the processor's instruction set.
     """
     content = io.BytesIO()
     picture.save(content, "PNG", compress_type=RUNS_ONLY, **options)
-    write_bytes(path, content.getvalue())
+    return content.getvalue()
+
+
+def write_png(path: Path, picture: Image, **options: object) -> None:
+    """Write a picture as `png` has it."""
+    write_bytes(path, png(picture, **options))
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

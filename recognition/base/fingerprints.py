@@ -69,3 +69,8 @@ def imports(name: str) -> set[str]:
 def digest(content) -> str:
     """sha256 of bytes, or of anything with a buffer."""
     return hashlib.sha256(content).hexdigest()
+
+
+def mark(content) -> str:
+    """What stands for content in a file's name: eight digits of `digest`."""
+    return digest(content)[:8]

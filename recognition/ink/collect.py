@@ -1,6 +1,5 @@
 """A sheet of handwriting to labelled pictures of one character each, by what is written on it. No torch."""
 
-import hashlib
 import itertools
 import re
 import unicodedata
@@ -12,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from recognition.base import files
+from recognition.base import files, fingerprints
 from recognition.base.alphabet import NAMES, SYMBOLS
 from recognition.base.errors import UserError, quoted
 from recognition.ink import touching
@@ -78,7 +77,7 @@ def collect(sheet: Path, text: str, writer: str, home: Path, shown: Path, divide
     ]
     signs = [f"{n} {SYMBOLS.get(label, label)}" for n, label in enumerate(labels, 1)]
     files.write_png(shown, draw(grey, [*zip([one.box for one in order], signs, strict=True)]))
-    mark = hashlib.sha256(sheet.read_bytes()).hexdigest()[:8]
+    mark = fingerprints.mark(sheet.read_bytes())
     paths = [home / path_of(label, by, mark, n) for n, label in enumerate(labels, 1)]
     if others := sorted(set(home.rglob(f"*.{mark}-*.png")) - set(paths)):
         before = with_others(others)

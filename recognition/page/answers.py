@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recognition.base import files
+from recognition.base import files, fingerprints
 from recognition.base.alphabet import NAMES
 from recognition.base.determinism import pin_torch
 from recognition.base.errors import UserError, quoted
 from recognition.ink import collect, read
+from recognition.ink.characters import Character
 from recognition.ink.decode import read_grey
 from recognition.ink.normalise import IMAGE_SIZE
-from recognition.page.project import mark_of
 from recognition.telling.filters import describe, respond
 from recognition.training import checkpoints
 from recognition.training.checkpoints import Checkpoint
@@ -87,9 +87,13 @@ class Reader:
             names = [None if label is None else one_name(label) for label in labels]
         except UserError as error:  # in the words of the command line
             raise UserError(str(error).removeprefix("--as ").removeprefix("--")) from None
-        mark, upright = mark_of(content), np.rot90(grey, -sheet.turn // 90)
+        mark, upright = fingerprints.mark(content), np.rot90(grey, -sheet.turn // 90)
+
+        def cut(one: Character) -> bytes:
+            return files.png(Image.fromarray(collect.cut(upright, characters, one)))
+
         return [
-            (collect.path_of(name, whose, mark, n).as_posix(), png(collect.cut(upright, characters, one)))
+            (collect.path_of(name, whose, mark, n).as_posix(), cut(one))
             for n, (name, one) in enumerate(zip(names, characters, strict=True), 1)
             if name is not None
         ]
@@ -156,13 +160,6 @@ def signed(values: np.ndarray) -> list[str]:
 
 def text(values: np.ndarray) -> str:
     return base64.b64encode(values.tobytes()).decode()
-
-
-def png(grey: np.ndarray) -> bytes:
-    """As `files.write_png` writes it."""
-    content = io.BytesIO()
-    Image.fromarray(grey).save(content, "PNG", compress_type=files.RUNS_ONLY)
-    return content.getvalue()
 
 
 def jpeg(grey: np.ndarray) -> str:

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
+from recognition.base import fingerprints
 from recognition.base.errors import UserError
-from recognition.page.project import Kept, Project, mark_of, page_files
+from recognition.page.project import Kept, Project, page_files
 from recognition.page.server import WRONG, Page, Refused
 from recognition.page.worker import Answers, Worker
 
@@ -42,7 +43,7 @@ def page(project: Project) -> Page:
         asked = given.get("network", ""), body, "photo" in given, names(given), given.get("writer", "")
         pictures = worker.ask("cut", *asked)
         with turn:
-            written = project.keep(mark_of(body), pictures)
+            written = project.keep(fingerprints.mark(body), pictures)
             again = (mark for mark, others in kept.items() if others == written)
             kept[mark := next(again, secrets.token_urlsafe())] = written
         return {"mark": mark, "line": project.told(written)}

@@ -142,11 +142,6 @@ def epochs(path: Path) -> list[dict[str, float | None]]:
     ]
 
 
-def mark_of(content: bytes) -> str:
-    """What stands for a drawing in the names of the pictures that are cut from it."""
-    return digest(content)[:8]
-
-
 def finite(text: str) -> float | None:
     """A number that JSON has."""
     return value if math.isfinite(value := float(text)) else None

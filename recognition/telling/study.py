@@ -30,9 +30,9 @@ class Study:
             raise Missing("full")
         return Study(folder, load(folder / "params.yaml"), "full/")
 
-    def machine(self) -> dict:
-        """What computed such a study, and the seconds that it took."""
-        return json.loads(self.read("machine.json"))
+    def machines(self) -> list[dict]:
+        """What computed such a study: processor, cores and seconds of each."""
+        return json.loads(self.read("machines.json"))
 
     def metrics(self, stage: str, *keys: str) -> dict:
         """A stage's metrics below `keys`. `stage` may name a folder below: finetune/greek."""
