@@ -1,3 +1,4 @@
+import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -6,6 +7,9 @@ import pytest
 
 import stages  # noqa: F401  settles the arithmetic before a test imports torch
 from recognition.sources.web import Mirror
+
+# A shell ignores Ctrl-C for what it starts with `&`, and so would every program that a test starts and stops.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list) -> None:
