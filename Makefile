@@ -59,7 +59,9 @@ $(VENV)/ready: requirements.txt requirements-numbers.txt | git names
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "error: $(PYTHON) cannot make environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input -r requirements.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-input --no-compile -r requirements.txt
+# as pip does, but on every core; what does not compile is for another Python
+	$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 $(VENV)/cluster: requirements-cluster.txt requirements-browser.txt $(VENV)/ready

@@ -1,6 +1,7 @@
 """What a network knows: the distance to what it learned, and how far is too far."""
 
 import math
+import threading
 
 import pytest
 import torch
@@ -93,6 +94,24 @@ def test_a_picture_that_is_a_prototype_is_not_in_doubt():
     _, features = doubt.look(network, train.pictures, SCALE)
     directions = nn.functional.normalize(prototypes.flatten(0, 1).float())
     assert (features @ directions.T).amax(1).min() > 0.9995
+
+
+def test_on_several_cores_the_same_is_learned_as_on_one(monkeypatch):
+    network, train, held_out = build(), bars(210, seed=0), bars(50, seed=1)
+    found, look = [], doubt.look
+    monkeypatch.setattr(doubt, "PIECE", 70)
+    for cores in 1, 3:
+        meet = threading.Barrier(cores)
+
+        def at_once(network, pictures, scale, meet=meet):
+            if len(pictures) == 70:
+                meet.wait(timeout=60)
+            return look(network, pictures, scale)
+
+        monkeypatch.setattr(doubt, "look", at_once)
+        monkeypatch.setattr(doubt.machine, "cores", lambda cores=cores: cores)
+        found.append(doubt.learn(network, train, held_out, SCALE, seed=0))
+    assert torch.equal(found[0].prototypes, found[1].prototypes) and found[0].threshold == found[1].threshold
 
 
 def test_k_means_finds_what_lies_together_and_repeats_what_is_few():

@@ -9,12 +9,14 @@ learned say how much doubt is usual.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recognition.base import machine
 from recognition.base.determinism import generator
 from recognition.networks.quick import quicken
 from recognition.networks.quick.products import product
@@ -25,6 +27,7 @@ KEPT = 0.98  # share of pictures of what was learned that is to count as known
 PROTOTYPES = 400  # of a class, at most; 200 let 1 in 100 more of other characters pass
 ROUNDS = 5  # of k-means; 20 tell no more apart
 NEAREST = 2  # prototypes whose mean distance counts: one alone may be of strange pictures, many are never all near
+PIECE = 1000  # pictures that a core looks at before it takes others
 FURTHEST = 2.0  # the greatest cosine distance there is
 
 
@@ -38,12 +41,18 @@ class Known(NamedTuple):
 def learn(network: nn.Module, train: Split, held_out: Split, normalisation: Normalisation, seed: int) -> Known:
     """What a network knows that has learned from `train`, where there is every class, but not from `held_out`."""
     device = next(network.parameters()).device
-    _, features = look(network, train.pictures.to(device), normalisation)
     counts = torch.bincount(train.labels)
     k = min(PROTOTYPES, int(counts.max()))
-    own = (features[train.labels == label] for label in range(len(counts)))
-    condensed = [condense(some, k, generator(seed, "prototypes", label)) for label, some in enumerate(own)]
-    prototypes = torch.stack(condensed)
+
+    def features_of(pictures: Tensor) -> Tensor:
+        return look(network, pictures.to(device), normalisation)[1]
+
+    def condensed(label: int) -> Tensor:
+        return condense(features[train.labels == label], k, generator(seed, "prototypes", label))
+
+    with ThreadPoolExecutor(machine.cores() if device.type == "cpu" else 1) as pool:  # a GPU's network is one for all
+        features = torch.cat(list(pool.map(features_of, train.pictures.split(PIECE))))
+        prototypes = torch.stack(list(pool.map(condensed, range(len(counts)))))
     _, doubts = read(network, held_out.pictures.to(device), normalisation, prototypes)
     return Known(prototypes, threshold(doubts))
 
